@@ -1,0 +1,1 @@
+"""One module or package per program; parse argv, ask the stack, print."""

@@ -1,0 +1,1 @@
+"""Pure parsers of configuration languages and -d/-p option strings."""

@@ -1,0 +1,1 @@
+"""Virtual NICs between an ifnet and a medium; devnp-* names."""

@@ -1,0 +1,1 @@
+"""One box's network stack; sans-IO; one Stack object per box."""

@@ -1,0 +1,1 @@
+"""Taps on interfaces; the filter machine and descriptors come with /dev/bpf."""

@@ -1,0 +1,1 @@
+"""ARP, IP input, output, forward and reassembly, ICMP, IGMP, raw, in_control."""

@@ -1,0 +1,1 @@
+"""Mbufs, socket layer and sockbufs, sysctl tree, counters, log ring."""

@@ -1,0 +1,1 @@
+"""ifnet, ifaddr, if_clone, Ethernet, loopback, media state, send queue."""

@@ -1,0 +1,1 @@
+"""Hook heads by address family and by interface; treats what it carries as opaque."""

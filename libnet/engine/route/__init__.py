@@ -1,0 +1,1 @@
+"""Routing table, rtentry, routing socket messages."""

@@ -1,0 +1,1 @@
+"""UDP pcbs and input/output."""

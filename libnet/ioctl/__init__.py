@@ -1,0 +1,1 @@
+"""Every ioctl declared once: SIOC*, BRDG*, BIOC*, DIOC*, 80211, devctl."""

@@ -1,0 +1,1 @@
+"""The stack manager: options in, Stack and drivers up, resource paths served."""

@@ -1,0 +1,1 @@
+"""Several boxes, wires and air together; worlds on disk and in memory."""

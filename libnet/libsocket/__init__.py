@@ -1,0 +1,1 @@
+"""What a command links with: socket(), ioctl(), recv() against a box."""

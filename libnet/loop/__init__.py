@@ -1,0 +1,1 @@
+"""The only room that reads real time or waits; and its simulated twin."""

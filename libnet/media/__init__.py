@@ -1,0 +1,1 @@
+"""Segments and air: delay, loss, rate; TAP and inter-process ports; pcap."""

@@ -1,0 +1,1 @@
+"""User-space protocol cores with the same contract as the engine."""

@@ -1,0 +1,1 @@
+"""Framing and codec of open, read, write, ioctl and socket calls; pure."""

@@ -1,0 +1,1 @@
+"""Pure formatters shared by commands: flag words, columns, err(3), media words."""
