@@ -4,6 +4,17 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
+from typing import Protocol
+
+
+class Dice(Protocol):
+    """Where randomness comes from: the operating system when real, the seed in simulation."""
+
+    def getrandbits(self, k: int, /) -> int:
+        """Return *k* random bits."""
+
+    def random(self) -> float:
+        """Return a float in [0, 1)."""
 
 
 class Callout:

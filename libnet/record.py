@@ -1,7 +1,8 @@
 """Plain records: the structs that travel in ioctls and messages.
 
 `dataclasses` costs a third of a millisecond a class at import; a command that needs forty structs
-would spend its whole start-up budget on them. A Struct is declared the same way and costs microseconds.
+would spend its whole start-up budget on them. A Struct is declared the same way and costs
+microseconds.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Struct:
     def __init_subclass__(cls) -> None:
         own = {
             name: kind
-            for name, kind in cls.__dict__.get("__annotations__", {}).items()
+            for name, kind in cls.__annotations__.items()
             if not str(kind).startswith("ClassVar")
         }
         cls._fields = cls._fields + tuple(own)

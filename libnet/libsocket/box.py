@@ -1,13 +1,13 @@
 """Where a program is: its world, its box, the box's root, and the prefix of its stack.
 
-    IOPKT_WORLD  directory of the world         default: $XDG_STATE_HOME/iopkt or ~/.local/state/iopkt
-    IOPKT_BOX    name of the box                default: BoxA
-    IOPKT_VIEW   "ns" when /etc /var /dev /lib/dll /net /tmp already are the box's (mount namespace)
-    SOCK         prefix of the stack to talk to
+IOPKT_WORLD  directory of the world         default: $XDG_STATE_HOME/iopkt or ~/.local/state/iopkt
+IOPKT_BOX    name of the box                default: BoxA
+IOPKT_VIEW   "ns" when /etc /var /dev /lib/dll /net /tmp already are the box's (mount namespace)
+SOCK         prefix of the stack to talk to
 
-    WORLD/boxes/NAME/box.json   hardware            WORLD/boxes/NAME/root/   the box's own files
-    WORLD/boxes/NAME/slog       its system log      WORLD/boxes/NAME/run/    a file per process
-    WORLD/segments/NAME/        one Unix datagram socket per port
+WORLD/boxes/NAME/box.json   hardware            WORLD/boxes/NAME/root/   the box's own files
+WORLD/boxes/NAME/slog       its system log      WORLD/boxes/NAME/run/    a file per process
+WORLD/segments/NAME/        one Unix datagram socket per port
 """
 
 from __future__ import annotations

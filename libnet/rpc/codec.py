@@ -1,8 +1,8 @@
 """Values to octets and back: the one codec of every RPC message.
 
 A value is None, a bool, an int, a float, bytes, str, a list, a dict with str keys, or a
-`libnet.record.Struct`. Decoding is strict: unknown tags, struct names, field types, trailing octets,
-too deep nesting and counts beyond the message raise BadMessage and nothing else.
+`libnet.record.Struct`. Decoding is strict: unknown tags, struct names, field types, trailing
+octets, too deep nesting and counts beyond the message raise BadMessage and nothing else.
 """
 
 from __future__ import annotations

@@ -1,0 +1,159 @@
+"""What a command is given: streams, environment, files of its box, a clock, and the way to a stack.
+
+The same `main(argv, ctx)` runs as a process and inside the simulator; only the Ctx differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TextIO
+
+from libnet.clock import Dice
+from libnet.errors import NetError
+from libnet.libsocket.box import BoxPaths
+from libnet.libsocket.sock import Descriptor, Socket
+from libnet.libsocket.transport import Transport, UnixTransport
+
+
+class Host(Protocol):
+    """The machine under a command: its time and its waiting."""
+
+    dice: Dice
+
+    def now(self) -> float:
+        """Return seconds on a monotonic scale."""
+
+    def wall(self) -> float:
+        """Return seconds since 1970."""
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+
+    def wait(self, descriptors: Sequence[Descriptor], timeout: float | None) -> list[Descriptor]:
+        """Wait until one is readable; return those that are, none at the timeout."""
+
+
+class SlogWriter(Protocol):
+    """Where system log records go."""
+
+    def write(self, severity: int, major: int, minor: int, text: str) -> None:
+        """Add a record to the box's ring."""
+
+
+class Ctx:
+    """One run of one command.
+
+    prog       the program's name, as it is printed in errors
+    box        the box's places
+    environ    environment variables
+    root       whether the caller is the box's superuser
+    connect    returns a Transport to the stack at a prefix; raises NetError
+    """
+
+    def __init__(
+        self,
+        prog: str,
+        *,
+        stdin: TextIO,
+        stdout: TextIO,
+        stderr: TextIO,
+        environ: Mapping[str, str],
+        host: Host,
+        box: BoxPaths | None = None,
+        root: bool = True,
+        connect: Callable[[str], Transport] | None = None,
+        slog: SlogWriter | None = None,
+        services: Any = None,
+    ) -> None:
+        self.prog = prog
+        self.stdin, self.stdout, self.stderr = stdin, stdout, stderr
+        self.environ = environ
+        self.host = host
+        self.box = box or BoxPaths.from_environ(environ)
+        self.root = root
+        self.slog = slog
+        self.services = services  # what only the simulator has (its box), or None
+        self._connect = connect or self._connect_unix
+        self._next_fd = 3
+
+    def _connect_unix(self, prefix: str) -> Transport:
+        return UnixTransport(self.box.socket(prefix))
+
+    def _trace(self) -> Callable[[str], None] | None:
+        if self.environ.get("IOPKT_TRACE", "0") in ("", "0"):
+            return None
+        return lambda line: (self.stderr.write(line + "\n"), None)[1]
+
+    def _number(self) -> int:
+        number, self._next_fd = self._next_fd, self._next_fd + 1
+        return number
+
+    def socket(self, domain: int, kind: int, protocol: int = 0) -> Socket:
+        """Open a socket of the stack that SOCK names.
+
+        Raises NetError: EAFNOSUPPORT when no stack runs there or it has no such family.
+        """
+        trace = self._trace()
+        number = self._number()
+        try:
+            transport = self._connect(self.environ.get("SOCK", ""))
+            try:
+                transport.call("socket", domain, kind, protocol)
+            except NetError:
+                transport.close()
+                raise
+        except NetError as exc:
+            if trace:
+                trace(f"socket({domain}, {kind}, {protocol}) = -1 {exc.symbol} ({exc.strerror})")
+            raise
+        if trace:
+            trace(f"socket({domain}, {kind}, {protocol}) = {number}")
+        return Socket(transport, number, trace)
+
+    def open(self, path: str) -> Descriptor:
+        """Open a device that the stack serves, such as /dev/bpf. Raises NetError (ENOENT, …)."""
+        trace = self._trace()
+        number = self._number()
+        try:
+            try:
+                transport = self._connect(self.environ.get("SOCK", ""))
+            except NetError:
+                raise NetError("ENOENT") from None  # no stack has registered the path
+            try:
+                transport.call("open", path)
+            except NetError:
+                transport.close()
+                raise
+        except NetError as exc:
+            if trace:
+                trace(f'open("{path}") = -1 {exc.symbol} ({exc.strerror})')
+            raise
+        if trace:
+            trace(f'open("{path}") = {number}')
+        return Descriptor(transport, number, trace)
+
+    def control(self, prefix: str | None = None) -> Descriptor:
+        """Return a descriptor for stack-wide calls: sysctl, mount, ps. Raises EAFNOSUPPORT."""
+        if prefix is None:
+            prefix = self.environ.get("SOCK", "")
+        return Descriptor(self._connect(prefix), self._number(), self._trace())
+
+    def file(self, path: str) -> str:
+        """Return the host path of a file named in the box's terms (absolute ones are mapped)."""
+        return self.box.file(path)
+
+    def wait(self, descriptors: Sequence[Descriptor], timeout: float | None) -> list[Descriptor]:
+        """Wait until a descriptor is readable or *timeout* seconds passed."""
+        return self.host.wait(descriptors, timeout)
+
+    def sleep(self, seconds: float) -> None:
+        """Let *seconds* pass."""
+        self.host.sleep(seconds)
+
+    def now(self) -> float:
+        """Return monotonic seconds."""
+        return self.host.now()
+
+    def wall(self) -> float:
+        """Return seconds since 1970."""
+        return self.host.wall()
