@@ -13,21 +13,9 @@ from typing import Any, Final, Protocol
 from libnet.errors import NetError, from_host
 from libnet.rpc.codec import BadMessage, decode, encode
 from libnet.rpc.frame import ERROR, REPLY, REQUEST, FrameReader, pack
+from libnet.sunaddr import unix_address
 
 _RECV: Final = 1 << 18
-MAX_SUN_PATH: Final = 107
-
-
-def unix_address(path: str) -> tuple[str, int | None]:
-    """Return what to give bind() or connect() for *path*, however long it is.
-
-    A path beyond sun_path is reached through an open directory: the second value is that descriptor,
-    to be closed afterwards.
-    """
-    if len(os.fsencode(path)) <= MAX_SUN_PATH:
-        return path, None
-    fd = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    return f"/proc/self/fd/{fd}/{os.path.basename(path)}", fd
 
 
 class Transport(Protocol):
