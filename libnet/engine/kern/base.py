@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from libnet.clock import Clock, Dice
 from libnet.engine.kern import log as klog
+from libnet.engine.kern.socket import SB_MAX
 from libnet.engine.kern.stat import Stat
 from libnet.errors import NetError
 from libnet.ioctl.registry import ROWS, VOID, Ioctl
@@ -27,7 +28,8 @@ class StackBase:
     stats       Stat by protocol                protosw   input by (family, IP protocol)
     usrreqs     protocol calls by (domain, type, protocol); protocol 0 is the default one
     ethertypes  input by Ethertype (two octets) resolvers link-address resolver by address family
-    droptrace   whether every lost packet is told to the log
+    droptrace   whether every lost packet is told to the log (net.iopkt.droptrace)
+    sbmax       octets of the largest socket buffer (kern.sbmax)
     """
 
     pfil: Pfil
@@ -46,6 +48,7 @@ class StackBase:
         self.ethertypes: dict[bytes, Callable[[Mbuf], None]] = {}
         self.resolvers: dict[int, Callable[..., bytes | None]] = {}
         self.droptrace = False
+        self.sbmax = SB_MAX
         self._netisr: list[tuple[Callable[[Mbuf], None], Mbuf]] = []
 
     def stat(self, proto: str) -> Stat:

@@ -50,7 +50,7 @@ _FLAGS: Final = (
     | SO_TIMESTAMP
 )
 
-SB_MAX: Final = 262144  # kern.sbmax
+SB_MAX: Final = 262144  # default of kern.sbmax
 MSIZE: Final = 256  # what a record costs beyond its octets
 
 MSG_PEEK: Final = 0x2
@@ -305,7 +305,7 @@ class Socket:
         elif name in (SO_SNDBUF, SO_RCVBUF):
             if not value > 0:
                 raise NetError("EINVAL")
-            if value > SB_MAX:
+            if value > self.stack.sbmax:
                 raise NetError("ENOBUFS")
             buf = self.snd if name == SO_SNDBUF else self.rcv
             buf.hiwat = value
