@@ -29,8 +29,27 @@ class Host(Protocol):
     def sleep(self, seconds: float) -> None:
         """Let time pass."""
 
-    def wait(self, descriptors: Sequence[Descriptor], timeout: float | None) -> list[Descriptor]:
-        """Wait until one is readable; return those that are, none at the timeout."""
+    def wait(self, descriptors: Sequence[Any], timeout: float | None) -> list[Any]:
+        """Wait until one is readable; return those that are, none at the timeout.
+
+        One may be a Descriptor, or what watch_signals() returned.
+        """
+
+    def watch_signals(self, *names: str) -> SignalWatch:
+        """Catch the signals *names* ("SIGINT") from now on instead of dying of them."""
+
+
+class SignalWatch(Protocol):
+    """The signals a program has asked for; wait() returns it when one has come."""
+
+    def fileno(self) -> int:
+        """Return a host descriptor to poll, or -1 in the simulator."""
+
+    def take(self) -> list[str]:
+        """Return the names of those that came, in order, and forget them."""
+
+    def close(self) -> None:
+        """Let signals do again what they did before."""
 
 
 class SlogWriter(Protocol):
@@ -142,7 +161,7 @@ class Ctx:
         """Return the host path of a file named in the box's terms (absolute ones are mapped)."""
         return self.box.file(path)
 
-    def wait(self, descriptors: Sequence[Descriptor], timeout: float | None) -> list[Descriptor]:
+    def wait(self, descriptors: Sequence[Any], timeout: float | None) -> list[Any]:
         """Wait until a descriptor is readable or *timeout* seconds passed."""
         return self.host.wait(descriptors, timeout)
 

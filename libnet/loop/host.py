@@ -5,9 +5,12 @@ from __future__ import annotations
 import select
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from libnet.clock import Dice
+
+if TYPE_CHECKING:
+    from libnet.loop.signals import RealSignals
 
 
 class RealDice:
@@ -49,3 +52,9 @@ class RealHost:
             timeout = 0
         ready, _, _ = select.select(descriptors, (), (), timeout)
         return ready
+
+    def watch_signals(self, *names: str) -> RealSignals:
+        """Catch signals; the program must run in the main thread."""
+        from libnet.loop.signals import RealSignals
+
+        return RealSignals(names)
