@@ -40,8 +40,10 @@ class BsdCommand(click.Command):
 
     def run(self, argv: Sequence[str], ctx: Ctx) -> int:
         """Run with *argv* (no program name); return the exit status."""
+        # Not click's own main(): it turns an interrupt into an Abort and an empty line.
         try:
-            result = self.main(args=list(argv), prog_name=ctx.prog, standalone_mode=False, obj=ctx)
+            with self.make_context(ctx.prog, list(argv), obj=ctx) as run:
+                result = self.invoke(run)
         except click.NoSuchOption as exc:
             name = exc.option_name
             word = name.lstrip("-") if name.startswith("--") else name[1:]
