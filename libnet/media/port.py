@@ -1,8 +1,7 @@
 """What a NIC is plugged into: the contract between drivers and media.
 
-A frame is `bytes`: an Ethernet frame from destination address to payload, without FCS. A frame whose
-transport checksum is still undone, or that is to be cut into segments, is a Frame (a `bytes` with
-marks); plain `bytes` are always complete.
+A frame is `bytes`; one whose transport checksum is still undone, or that is to be cut into segments,
+is a libnet.wire.frame.Frame (`bytes` with marks).
 """
 
 from __future__ import annotations
@@ -11,25 +10,15 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from libnet.clock import Clock
+from libnet.wire.frame import CSUM_IP4 as CSUM_IP4
+from libnet.wire.frame import CSUM_L4 as CSUM_L4
+from libnet.wire.frame import Frame as Frame
 
-CSUM_IP4: Final = 0x01  # IPv4 header checksum undone
-CSUM_L4: Final = 0x02  # transport checksum undone: the field holds the pseudo-header sum
 TAKES_GSO: Final = 0x04  # in Port.takes: super-frames are welcome
 TAKES_ALL: Final = CSUM_IP4 | CSUM_L4 | TAKES_GSO
 
 MAX_FRAME: Final = 65536 + 64  # octets: the longest IP packet with its link header and tags
 QUEUE_FRAMES: Final = 8192  # what one port may hold of one pass
-
-
-class Frame(bytes):
-    """An Ethernet frame with offload marks, as virtio-net's header carries them.
-
-    csum      CSUM_* bits of what is undone
-    gso_size  octets of payload per segment when it is to be cut (TCP over IPv4), else 0
-    """
-
-    csum: int = 0
-    gso_size: int = 0
 
 
 def marked(frame: bytes, *, csum: int = 0, gso_size: int = 0) -> Frame:
