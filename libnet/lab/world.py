@@ -131,6 +131,11 @@ class Hardware:
         return nics
 
     @staticmethod
+    def holder(paths: BoxPaths, nic: Nic) -> str:
+        """Return the interface that holds *nic*, "" when it is free."""
+        return _holder(paths, nic)
+
+    @staticmethod
     def claim(paths: BoxPaths, nic: Nic, ifname: str) -> Claim:
         """Take *nic* for the interface *ifname* of this process. Raises EBUSY, or OSError."""
         os.makedirs(paths.run, mode=0o700, exist_ok=True)

@@ -19,6 +19,9 @@ from typing import Final
 DEFAULT_BOX: Final = "BoxA"
 MAPPED: Final = ("etc", "var", "dev", "lib/dll", "net", "tmp")
 _PRIVATE: Final = tuple(f"/{d}" for d in MAPPED)
+# Devices of the machine itself: a box has no others, and they are the host's.
+_DEVICES: Final = "null zero full random urandom tty ptmx pts shm fd stdin stdout stderr"
+HOST_DEVICES: Final = frozenset(_DEVICES.split())
 
 
 def world_dir(environ: Mapping[str, str]) -> str:
@@ -68,6 +71,8 @@ class BoxPaths:
         if self.view == "ns" or not path.startswith("/"):
             return path
         clean = os.path.normpath(path)
+        if clean.startswith("/dev/") and clean.split("/")[2] in HOST_DEVICES:
+            return path
         for top in _PRIVATE:
             if clean == top or clean.startswith(top + "/"):
                 return self.root + clean

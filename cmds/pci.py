@@ -1,0 +1,108 @@
+"""pci: show the network cards of the box as the PCI server would."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cmds._bsd import command, err_of, flag, operands, program
+from libnet.conf.hardware import VENDORS
+from libnet.errors import NetError
+from libnet.libsocket.ctx import Ctx
+
+USAGE = "usage: pci [-v]"
+
+BUS_VERSION = "2.10"
+BASE = 0xFEB00000
+WINDOW = 0x20000
+
+
+@command(usage=USAGE)
+@flag("-v", "verbose")
+@operands
+def run(ctx: Ctx, verbose: bool, operands: tuple[str, ...]) -> int:
+    """Print every card."""
+    if operands:
+        return run.usage(ctx)
+    ctx.stdout.write(f"PCI version   = {BUS_VERSION}\n")
+    for number, card in enumerate(cards(ctx)):
+        ctx.stdout.write("\n" + show(card, number, verbose=verbose))
+    return 0
+
+
+main = program("pci", run)
+
+
+def cards(ctx: Ctx) -> list[dict[str, Any]]:
+    """Return the cards: the stack knows them best; else the description of the box."""
+    try:
+        with ctx.control() as stack:
+            rows = stack.call("pci")
+        if isinstance(rows, list):
+            return [row for row in rows if isinstance(row, dict)]
+    except NetError as exc:
+        if exc.symbol not in ("EAFNOSUPPORT", "ENOSYS", "EOPNOTSUPP", "EINVAL"):
+            err_of(ctx).err(exc, "pci")
+    from libnet.lab.world import Hardware, WorldError
+
+    try:
+        nics = Hardware.load(ctx.box)
+    except WorldError as exc:
+        err_of(ctx).errx(str(exc))
+    rows = []
+    for nic in nics:
+        vid, did, description = nic.ids()
+        rows.append(
+            {
+                "driver": nic.driver,
+                "vid": vid,
+                "did": did,
+                "index": nic.pci,
+                "irq": nic.irq,
+                "ifname": nic.attached,
+                "description": description,
+            }
+        )
+    return rows
+
+
+def show(card: Mapping[str, Any], number: int, *, verbose: bool) -> str:
+    """Return one card's paragraph; *number* is its place on the bus."""
+    vid, did, irq = (_int(card.get(key)) for key in ("vid", "did", "irq"))
+    vendor = VENDORS.get(vid, "Unknown Vendor")
+    description = str(card.get("description") or "Unknown Device")
+    rows = [
+        ("Class", "Network (Ethernet)"),
+        ("Vendor ID", f"{vid:x}h, {vendor}"),
+        ("Device ID", f"{did:x}h, {description}"),
+        ("PCI index", f"{_int(card.get('index')):x}h"),
+    ]
+    if not verbose:
+        return "".join(f"{name:<14} = {value}\n" for name, value in rows)
+    pin = "ABCD"[number % 4]
+    rows += [
+        ("Class Codes", "020000h"),
+        ("Revision ID", "0h"),
+        ("Bus number", "0"),
+        ("Device number", str(number + 3)),
+        ("Function num", "0"),
+        ("Status Reg", "280h"),
+        ("Command Reg", "7h"),
+        ("Header type", "0h Single-function"),
+        ("BIST", "0h Build-in-self-test not supported"),
+        ("Latency Timer", "40h"),
+        ("Cache Line Size", "10h"),
+        ("PCI Mem Address", f"{BASE + number * WINDOW:x}h 32bit length {WINDOW} enabled"),
+        ("Max Lat", "0ns"),
+        ("Min Gnt", "0ns"),
+        ("PCI Int Pin", f"INT {pin}"),
+        ("Interrupt line", str(irq)),
+        ("CPU Interrupt", f"{irq:x}h"),
+    ]
+    if card.get("ifname"):
+        rows.append(("Interface", str(card["ifname"])))
+    return "".join(f"{name:<14} = {value}\n" for name, value in rows)
+
+
+def _int(value: Any) -> int:
+    return value if type(value) is int and value >= 0 else 0
