@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from libnet.addr import AF_INET, Sockaddr, SockaddrDl, SockaddrIn, mask_prefix, prefix_mask
 from libnet.clock import Callout
+from libnet.engine.pfil.pfil import IF_DELADDR, IF_DETACH
 from libnet.engine.route import ifa as ifalib
 from libnet.errors import NetError
 from libnet.ioctl.ifflags import IFF_LOOPBACK, IFF_POINTOPOINT, IFT_ETHER, IFT_IEEE80211
@@ -167,6 +168,7 @@ class RouteTable:
         self._cache: dict[int, Rtentry] = {}
         self._proxies: dict[int, Rtentry] = {}
         self._count = 0
+        stack.pfil.add_ifnet(self._ifnet_event)
 
     # -- looking up
 
@@ -287,6 +289,8 @@ class RouteTable:
             mask = None
         if mask is not None and mask_prefix(mask) is None:
             raise NetError("EINVAL")
+        if not _METRIC_NAMES.issuperset(metrics):
+            raise NetError("EINVAL")
         if cmd == "add":
             ifa, ifp = self.rt_getifa(flags, dst, gateway, ifa, ifp)
             return self._add(dst, mask, gateway, flags, ifa, genmask, proxy, metrics, ifp)
@@ -296,7 +300,7 @@ class RouteTable:
             return rt
         if cmd == "change":
             rt = self._find(dst, mask, None, proxy, several=True)
-            self._change(rt, gateway, flags, ifa, ifp, genmask, metrics)
+            self.change(rt, gateway, flags, ifa, ifp, genmask, **metrics)
             return rt
         raise NetError("EINVAL")
 
@@ -485,16 +489,20 @@ class RouteTable:
             if rt.parent is parent:
                 self._delete_told(rt)
 
-    def _change(
+    def change(
         self,
         rt: Rtentry,
-        gateway: Gateway | None,
-        flags: int,
-        ifa: Ifaddr | None,
-        ifp: Ifnet | None,
-        genmask: int | None,
-        metrics: dict[str, int],
+        gateway: Gateway | None = None,
+        flags: int = 0,
+        ifa: Ifaddr | None = None,
+        ifp: Ifnet | None = None,
+        genmask: int | None = None,
+        **metrics: int,
     ) -> None:
+        """Give *rt* another gateway, interface, genmask or metrics; None leaves what is.
+
+        Raises ENETUNREACH, or EEXIST when the destination has a route by that gateway already.
+        """
         if gateway is not None or ifa is not None or ifp is not None:
             want = flags | (rt.flags & RTF_HOST)
             hop = gateway if gateway is not None else rt.gateway
@@ -521,8 +529,6 @@ class RouteTable:
     @staticmethod
     def _setmetrics(rt: Rtentry, metrics: dict[str, int]) -> None:
         for name, value in metrics.items():
-            if name not in _METRIC_SLOTS and name != "locks":
-                raise NetError("EINVAL")
             setattr(rt, name, value)
 
     def setgate(self, rt: Rtentry, gateway: Gateway) -> None:
@@ -619,6 +625,14 @@ class RouteTable:
             else:
                 rt.ifa = other
                 self._changed()
+
+    def _ifnet_event(self, event: str, ifp: Ifnet, arg: Any) -> None:
+        if event == IF_DETACH:
+            self.purge(ifp)
+        elif event == IF_DELADDR and arg.family == AF_INET:
+            # Not at once: the address may be on its way to be replaced, and its own route is still
+            # to be taken away by whoever put it there.
+            self.stack.clock.after(0, lambda: self.purge_ifa(arg))
 
     # -- redirects, losses, timers
 
@@ -756,6 +770,7 @@ _METRIC_SLOTS: Final = (
     "rtt",
     "rttvar",
 )
+_METRIC_NAMES: Final = frozenset((*_METRIC_SLOTS, "locks"))
 
 
 def _rank(mask: int | None) -> int:
