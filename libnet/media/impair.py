@@ -1,8 +1,9 @@
 """What a bad wire does to frames.
 
-Loss, delay, jitter, duplication, reordering, corruption, a limited rate, and partition. Each sending port has an Impairer of its own; each frame meets, in this order: loss, corruption,
-duplication, the rate, delay and jitter, and changing places with the frame after it. Every decision
-is thrown with the dice handed in, so a seed is a run. Jitter alone does not reorder.
+Loss, delay, jitter, duplication, reordering, corruption, a limited rate, and partition. Each sending
+port has an Impairer of its own; each frame meets, in this order: loss, corruption, duplication, the
+rate, delay and jitter, and changing places with the frame after it. Every decision is thrown with the
+dice handed in, so a seed is a run. Jitter alone does not reorder.
 """
 
 from __future__ import annotations
