@@ -76,6 +76,7 @@ KINDS = {"tap": _tap, "dgram": _dgram, "capture": _capture}
 
 def main(argv: list[str]) -> int:
     """Carry until told to end, or until there is nothing left to carry to."""
+    os.chdir("/")
     spec = dict(word.partition("=")[::2] for word in argv[2:])
     ready = int(spec.pop("ready"))
     record = spec.pop("record")
@@ -110,10 +111,20 @@ def main(argv: list[str]) -> int:
     return status
 
 
+def born(pid: int) -> int | None:
+    """Return when process *pid* was started, in clock ticks, or None if it does not run."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read(4096).rpartition(b")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if fields[0] in (b"Z", b"X") else int(fields[19])
+
+
 def _write_record(path: str, kind: str, spec: dict[str, str]) -> None:
     fresh = f"{path}.{os.getpid()}~"
     with open(fresh, "w", encoding="utf-8", opener=lambda p, f: os.open(p, f, 0o600)) as file:
-        json.dump({"pid": os.getpid(), "kind": kind, **spec}, file)
+        json.dump({**spec, "kind": kind, "pid": os.getpid(), "born": born(os.getpid())}, file)
     os.replace(fresh, path)
 
 

@@ -25,7 +25,7 @@ import os
 import select
 import socket
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from libnet.clock import Dice
 from libnet.media.datagram import (
@@ -250,6 +250,59 @@ def tell(directory: str, kind: int, *, label: str | None = None, number: int = 0
     return told
 
 
+def _bind(sock: socket.socket, path: str) -> None:
+    """Bind *sock* to *path*, for the owner alone. Raises OSError, and closes it."""
+    fd = None
+    try:
+        address, fd = unix_address(path)
+        os.fchmod(sock.fileno(), 0o600)  # what the file gets, less the umask
+        sock.bind(address)
+    except OSError:
+        sock.close()
+        raise
+    finally:
+        if fd is not None:
+            os.close(fd)
+
+
+class Asker:
+    """A tool's socket in a segment's directory, which asks ports for their counters.
+
+    reports   number of a port: its counters, with "label" and "carrier"
+    """
+
+    def __init__(self, reactor: Reactor, directory: str) -> None:
+        self.directory = directory
+        self.number = int.from_bytes(os.urandom(8), "big")
+        self.reports: dict[int, dict[str, Any]] = {}
+        self._reactor = reactor
+        self._path = os.path.join(directory, port_name("lab", self.number, "ctl"))
+        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        _bind(self._sock, self._path)
+        reactor.add_reader(self._sock.fileno(), self._readable)
+
+    def ask(self) -> int:
+        """Ask every port; return how many took the question."""
+        return tell(self.directory, STATS, number=self.number)
+
+    def close(self) -> None:
+        """Remove the socket's file."""
+        self._reactor.remove_reader(self._sock.fileno())
+        self._sock.close()
+        _unlink(self._path)
+
+    def _readable(self) -> None:
+        import json
+
+        try:
+            gram = parse(self._sock.recv(MAX_DATAGRAM))
+            told = json.loads(gram.text) if gram.kind == REPORT else None
+        except (OSError, ValueError, RecursionError):
+            return  # no answer of a port of ours
+        if type(told) is dict:
+            self.reports[gram.number] = told
+
+
 class _Peer:
     """Another port, as a sender sees it."""
 
@@ -311,18 +364,7 @@ class UnixPort:
         make_segment(directory)
         self.carrier = read_cable(directory, label)
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        fd = None
-        try:
-            # Its own buffer does not bound what a datagram socket receives, the queue length does.
-            address, fd = unix_address(os.path.join(directory, self.name))
-            os.fchmod(self._sock.fileno(), 0o600)  # what the file gets, less the umask
-            self._sock.bind(address)
-        except OSError:
-            self._sock.close()
-            raise
-        finally:
-            if fd is not None:
-                os.close(fd)
+        _bind(self._sock, os.path.join(directory, self.name))
         self._read_impairments()
         self._rescan()
         for peer in list(self._peers.values()):
@@ -356,8 +398,12 @@ class UnixPort:
     def backlog(self) -> int:
         """Frames that wait: of this pass, on a slow wire, or for a full receiver."""
         waiting = sum(len(peer.backlog) for peer in self._full.values())
-        slow = self._impairer is not None and not self._impairer.idle
-        return len(self._queue) + waiting + slow
+        return len(self._queue) + waiting + self.slow
+
+    @property
+    def slow(self) -> bool:
+        """Whether frames are under way on an impaired wire."""
+        return self._impairer is not None and not self._impairer.idle
 
     def close(self) -> None:
         """Say BYE, unplug, and remove the socket's file."""
