@@ -34,27 +34,30 @@ main = program("pci", run)
 
 
 def cards(ctx: Ctx) -> list[dict[str, Any]]:
-    """Return the cards: the stack knows them best; else the description of the box."""
-    try:
-        with ctx.control() as stack:
-            rows = stack.call("pci")
-        if isinstance(rows, list):
-            return [row for row in rows if isinstance(row, dict)]
-    except NetError as exc:
-        if exc.symbol not in ("EAFNOSUPPORT", "ENOSYS", "EOPNOTSUPP", "EINVAL"):
-            err_of(ctx).err(exc, "pci")
-    from libnet.lab.world import Hardware, WorldError
+    """Return the cards on the bus: those in use as their stacks know them, then the others."""
+    from libnet.lab.world import Hardware, WorldError, stacks
 
+    rows: list[dict[str, Any]] = []
+    for prefix in [note.prefix for note in stacks(ctx.box)] or [ctx.environ.get("SOCK", "")]:
+        try:
+            with ctx.control(prefix) as stack:
+                told = stack.call("pci")
+        except NetError as exc:
+            if exc.symbol != "EAFNOSUPPORT":
+                err_of(ctx).warn(exc, f"{prefix}/dev/socket")
+            continue
+        rows += [row for row in told if isinstance(row, dict)] if isinstance(told, list) else []
+    used = {row.get("ifname") for row in rows}
     try:
         nics = Hardware.load(ctx.box)
     except WorldError as exc:
         err_of(ctx).errx(str(exc))
-    rows = []
     for nic in nics:
+        if nic.attached and nic.attached in used:
+            continue
         vid, did, description = nic.ids()
         rows.append(
             {
-                "driver": nic.driver,
                 "vid": vid,
                 "did": did,
                 "index": nic.pci,
@@ -63,7 +66,7 @@ def cards(ctx: Ctx) -> list[dict[str, Any]]:
                 "description": description,
             }
         )
-    return rows
+    return [row for row in rows if row.get("bus", "pci") == "pci"]
 
 
 def show(card: Mapping[str, Any], number: int, *, verbose: bool) -> str:

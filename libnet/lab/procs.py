@@ -22,6 +22,7 @@ HOMES: Final[dict[str, tuple[str, ...]]] = {
     "usr/bin": ("netstat", "sloginfo", "nicinfo", "ping", "pci", "waitfor", "hostname", "pidin"),
 }
 PROGRAMS: Final = {name: f"{home}/{name}" for home, names in HOMES.items() for name in names}
+MAX_NOTES: Final = 64
 MAX_ENVIRON: Final = 1 << 18
 
 
@@ -158,8 +159,20 @@ def _same_world(pid: int, environ: dict[str, str], world: str) -> bool:
     return _same(f"/proc/{pid}/root{theirs}", world) or theirs == world
 
 
+def ancestors(pid: int) -> set[int]:
+    """Return *pid* and the processes it descends from."""
+    found = {0}
+    while pid not in found:
+        found.add(pid)
+        row = _row(pid)
+        pid = row[0] if row is not None else 0
+    return found
+
+
 def note(paths: BoxPaths, pid: int) -> None:
     """Note that process *pid* is of the box. Raises OSError."""
+    if len(os.listdir(paths.run)) > MAX_NOTES:
+        noted(paths)  # forgets those that have ended
     fd = os.open(os.path.join(paths.run, f"p{pid}"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     os.close(fd)
 

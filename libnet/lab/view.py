@@ -285,6 +285,51 @@ def find_bwrap() -> str | None:
     return path if tried.returncode == 0 else None
 
 
+def supervise(
+    bwrap: str, argv: Sequence[str], command: Sequence[str], environ: Mapping[str, str]
+) -> int:
+    """Run *command* under bwrap; pass signals sent to us on to it; return its exit status.
+
+    bwrap stays between us and the command and passes nothing on, but tells the command's number.
+    """
+    import json
+    import signal
+
+    passed = {
+        signal.SIGTERM,
+        signal.SIGHUP,
+        signal.SIGINT,
+        signal.SIGQUIT,
+        signal.SIGUSR1,
+        signal.SIGUSR2,
+    }
+    old = signal.pthread_sigmask(signal.SIG_BLOCK, passed | {signal.SIGCHLD})
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.set_inheritable(write, True)
+        signal.pthread_sigmask(signal.SIG_SETMASK, old)
+        try:
+            os.execve(bwrap, [argv[0], "--info-fd", str(write), *argv[1:], *command], dict(environ))
+        finally:
+            os._exit(126)
+    os.close(write)
+    with open(read, "rb") as pipe:
+        told = pipe.read()  # ends when bwrap has started the command, or failed
+    try:
+        target = int(json.loads(told)["child-pid"])
+    except (ValueError, KeyError, TypeError):
+        target = child
+    while True:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status) % 256
+        info = signal.sigwaitinfo(passed | {signal.SIGCHLD})
+        # What the terminal sends goes to the command by itself.
+        if info.si_signo != signal.SIGCHLD and info.si_code <= 0:
+            os.kill(target, info.si_signo)
+
+
 def programs_dir() -> str:
     """Return the directory of the installed programs: that of the one that runs."""
     script = sys.argv[0]
