@@ -25,6 +25,7 @@ from libnet.errors import NetError
 # A processor is not infinitely fast: so many waits without the time moving take a millisecond.
 STALL_WAITS: Final = 1000
 STALL_S: Final = 0.001
+GRACE_S: Final = 60.0
 # Rounds of calls at one instant before programs whose time is up get their turn.
 INSTANT_ROUNDS: Final = 10000
 
@@ -54,6 +55,10 @@ def seeded(seed: int | str) -> Dice:
 
 class Deadlock(RuntimeError):
     """Everybody waits, and nothing is ever going to happen."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A SIGINT of the simulation ends the program, as opposed to one from the real keyboard."""
 
 
 class Terminated(BaseException):
@@ -107,7 +112,7 @@ class Task:
 
     pending   signals that have come and were not seen yet
     finished  whether it has run to its end
-    alarm     when it gets a SIGINT as if somebody lost patience, or None
+    alarm     when somebody loses patience with it: a SIGINT, GRACE_S later a SIGKILL; or None
     """
 
     def __init__(self, name: str) -> None:
@@ -115,6 +120,7 @@ class Task:
         self.pending: list[str] = []
         self.finished = False
         self.alarm: float | None = None
+        self.warned = False
         self.watch: SimSignals | None = None
         self.mortal = True  # a signal may end what it runs
         self.ready: Callable[[], bool] | None = None
@@ -128,6 +134,12 @@ class Task:
         if name not in SIGNUM:
             raise ValueError(f"{name}: no such signal")
         self.pending.append(name)
+
+    def lose_patience(self, now: float) -> None:
+        """Press ^C; the next time, kill."""
+        self.pending.append("SIGKILL" if self.warned else "SIGINT")
+        self.warned = True
+        self.alarm = now + GRACE_S
 
     def can_go(self) -> bool:
         """Tell whether what it waits for is there."""
@@ -184,7 +196,7 @@ class Scheduler:
     def wait(self, ready: Callable[[], bool] | None, timeout: float | None) -> None:
         """Let the world go on until *ready()*, or *timeout* seconds have passed, or a signal.
 
-        Raises KeyboardInterrupt or Terminated for a signal that the program does not watch for,
+        Raises Interrupted or Terminated for a signal that the program does not watch for,
         and Deadlock in the caller's own waits.
         """
         task = self.current
@@ -233,8 +245,7 @@ class Scheduler:
                 if task.deadline is not None and task.deadline <= now:
                     return task
                 if task.alarm is not None and task.alarm <= now:
-                    task.alarm = None
-                    task.signal("SIGINT")
+                    task.lose_patience(now)
                     return task
             if due is None and all(task.deadline is None for task in order):
                 # No stack has anything to do and no program's time ends: patience is of no use.
@@ -274,7 +285,7 @@ class Scheduler:
             elif name == "SIGINT":
                 if not task.mortal:
                     raise Deadlock("everybody waits, and nothing is going to happen")
-                raise KeyboardInterrupt
+                raise Interrupted
             elif name not in _IGNORED:
                 raise Terminated(name)
 
