@@ -58,7 +58,7 @@ WAITS: Final[tuple[tuple[str, str, str], ...]] = (
     ("ep_poll", "SIGWAITINFO", ""),
     ("sigtimedwait", "SIGWAITINFO", ""),
     ("sigsuspend", "SIGSUSPEND", ""),
-    ("futex", "CONDVAR", "{address}"),
+    ("futex", "CONDVAR", "address"),
 )
 
 
@@ -277,6 +277,8 @@ def host_threads(pid: int) -> list[Thread]:
         tids = sorted(int(name) for name in os.listdir(f"/proc/{pid}/task"))
     except OSError:
         return []
+    words = re.search(r"VmStk:\s*([0-9]+) kB", read(f"/proc/{pid}/status"))
+    stack = int(words.group(1)) * KB if words else 0
     found = []
     for place, tid in enumerate(tids, 1):
         base = f"/proc/{pid}/task/{tid}"
@@ -286,7 +288,6 @@ def host_threads(pid: int) -> list[Thread]:
             continue  # gone meanwhile
         state, blocked = host_state(fields[0], read(f"{base}/wchan"), fields[26])
         priority = f"{10 - int(fields[16])}r"
-        stack = max(0, int(fields[25]) - int(fields[26]))
         times = (int(fields[11]) / TICK, int(fields[12]) / TICK)
         found.append(
             Thread(
@@ -296,7 +297,7 @@ def host_threads(pid: int) -> list[Thread]:
                 state,
                 blocked,
                 int(fields[36]),
-                stack,
+                stack if place == 1 else 0,
                 times,
             )
         )
@@ -317,7 +318,7 @@ def host_state(letter: str, wchan: str, address: str) -> tuple[str, str]:
         return "DEAD", ""
     for start, state, blocked in WAITS:
         if start in wchan:
-            return state, blocked.format(address=f"{int(address):x}")
+            return state, blocked and f"{int(address):x}"
     return "REPLY", "1"  # asleep in the system itself, which is process 1
 
 
