@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 import time
 
+from libnet.lab.memory import MemoryMachine
+
 from libnet.clock import Clock
 from libnet.conf.iopkt import parse
 from libnet.iopkt.manager import Manager
-from libnet.lab.memory import MemoryMachine
 from libnet.media.segment import Segment
 from libnet.wire.cksum import in_cksum
 
@@ -63,7 +64,9 @@ def measure(maxflows: int, rounds: int) -> float:
     def receive(frames):
         for got in frames:
             if got[12:14] == b"\x08\x06" and got[21:22] == b"\x01":
-                reply = got[6:12] + sinkmac + got[12:20] + b"\0\x02" + sinkmac + got[38:42] + got[22:32]
+                reply = (
+                    got[6:12] + sinkmac + got[12:20] + b"\0\x02" + sinkmac + got[38:42] + got[22:32]
+                )
                 sink.send(reply)
         received[0] += len(frames)
 
