@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from libnet.addr import AF_INET, Sockaddr, SockaddrDl, SockaddrIn
+from libnet.addr import AF_INET, AF_ROUTE, Sockaddr, SockaddrDl, SockaddrIn
 from libnet.engine.kern.socket import SO_USELOOPBACK, Socket
 from libnet.engine.pfil.pfil import (
     IF_ATTACH,
@@ -60,21 +60,41 @@ from libnet.wire.rtsock import (
 
 if TYPE_CHECKING:
     from libnet.engine.kern.base import StackBase
+    from libnet.engine.kern.sysctl import SysctlTree
     from libnet.engine.link.ifnet import Ifaddr, Ifnet
 
+PF_ROUTE: Final = AF_ROUTE
 RAWSNDQ: Final = 8192
 RAWRCVQ: Final = 8192
 
 
 class RouteSockets:
-    """The routing sockets of one stack: a Usrreq for (AF_ROUTE, SOCK_RAW)."""
+    """The routing sockets of one stack: a Usrreq for (AF_ROUTE, SOCK_RAW).
 
-    def __init__(self, stack: StackBase, table: RouteTable) -> None:
+    table  None for the stack's own, `stack.route`
+    """
+
+    def __init__(self, stack: StackBase, table: RouteTable | None = None) -> None:
         self.stack = stack
-        self.table = table
+        own: RouteTable | None = getattr(stack, "route", None) if table is None else table
+        assert own is not None, "a stack has its routing table before its routing sockets"
+        self.table = own
         self._listeners: list[Socket] = []
-        table.sockets = self
+        self.table.sockets = self
         stack.pfil.add_ifnet(self._ifnet_event)
+
+    def sysctl_setup(self, tree: SysctlTree) -> None:
+        """Plant net.route: the dumps below number 0, and the counters."""
+
+        def rtable(tail: list[int], new: Any, _cred: Any) -> bytes:
+            if new is not None:
+                raise NetError("EPERM")
+            return route_sysctl(self.stack, tail)
+
+        tree.node("net.route", PF_ROUTE, "PF_ROUTE information")
+        tree.func_node("net.route.rtable", 0, rtable, "Routing table information")
+        stats = self.table.stat
+        tree.struct_node("net.route.stats", None, lambda: dict(stats), "Routing statistics")
 
     # -- the socket's side
 
@@ -179,7 +199,7 @@ class RouteSockets:
             "add",
             dst.addr,
             addrs.netmask,
-            _gateway(addrs.gateway),
+            self._gateway(addrs.gateway),
             msg.flags & ~RTF_DONE,
             ifa=ifa,
             ifp=ifp,
@@ -189,7 +209,7 @@ class RouteSockets:
         )
 
     def _do_delete(self, msg: RtMsg, dst: SockaddrIn, interface: bool) -> None:
-        gateway = None if msg.addrs.gateway is None else _gateway(msg.addrs.gateway)
+        gateway = None if msg.addrs.gateway is None else self._gateway(msg.addrs.gateway)
         rt = self.table.rtrequest(
             "delete",
             dst.addr,
@@ -218,7 +238,7 @@ class RouteSockets:
         rt = self._exactly(msg, dst)
         addrs = msg.addrs
         ifp, ifa = self._asked_interface(addrs)
-        gateway = None if addrs.gateway is None else _gateway(addrs.gateway)
+        gateway = None if addrs.gateway is None else self._gateway(addrs.gateway)
         self.table.change(rt, gateway, msg.flags, ifa, ifp, addrs.genmask, **_metrics(msg))
         self._lock(msg, rt)
 
@@ -239,6 +259,19 @@ class RouteSockets:
         if rt is None or rt.dst != dst.addr & (rt.mask if msg.addrs.netmask is not None else -1):
             raise NetError("ESRCH")
         return rt
+
+    def _gateway(self, addr: Sockaddr) -> Gateway:
+        """Return a gateway as the table holds it. Raises EINVAL, ENETUNREACH for no such interface."""
+        if isinstance(addr, SockaddrIn):
+            return SockaddrIn(addr.addr)
+        if not isinstance(addr, SockaddrDl):
+            raise NetError("EINVAL")
+        if not addr.index:
+            ifp = ifalib.ifp_ofsockaddr(self.stack, addr)
+            if ifp is None:
+                raise NetError("ENETUNREACH")
+            return SockaddrDl(ifp.index, ifp.type, "", addr.lladdr)
+        return SockaddrDl(addr.index, addr.type, "", addr.lladdr)
 
     def _asked_interface(self, addrs: RtAddrs) -> tuple[Ifnet | None, Ifaddr | None]:
         """Return what RTA_IFP and RTA_IFA name. Raises ENETUNREACH for what is not there."""
@@ -284,7 +317,7 @@ class RouteSockets:
             return
         octets = msg.build()
         for so in list(self._listeners):
-            if so is but or (so.protocol and so.protocol != family):
+            if so is but or so.cantrcv or (so.protocol and so.protocol != family):
                 continue
             if not so.sbappendaddr(Sockaddr(), octets):
                 self.stack.drop(None, "route", "fullsock", "a routing socket is not being read")
@@ -386,14 +419,6 @@ def _family(addr: Sockaddr | None) -> int:
 
 def _is_proxy(dst: SockaddrIn) -> bool:
     return isinstance(dst, SockaddrInarp) and bool(dst.other & SIN_PROXY)
-
-
-def _gateway(addr: Sockaddr) -> Gateway:
-    if isinstance(addr, SockaddrIn):
-        return SockaddrIn(addr.addr)
-    if isinstance(addr, SockaddrDl):
-        return SockaddrDl(addr.index, addr.type, "", addr.lladdr)
-    raise NetError("EINVAL")
 
 
 def _metrics(msg: RtMsg) -> dict[str, int]:

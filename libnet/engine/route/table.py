@@ -246,14 +246,13 @@ class RouteTable:
         return rt.gwroute
 
     def routes(self) -> Iterator[Rtentry]:
-        """Yield all routes in the order a radix tree is walked: by destination, then mask.
+        """Yield all routes in the order a radix tree is walked: by destination, the longer mask first.
 
-        Of one destination the shorter mask comes first, a host route last; routes that share both
-        come in order of entry.
+        A host route comes before every mask; routes that share both come in order of entry.
         """
         found = [rt for nets in self._nets for same in nets.values() for rt in same]
         found += self._proxies.values()
-        found.sort(key=lambda rt: (rt.dst, rt.rank))
+        found.sort(key=lambda rt: (rt.dst, -rt.rank))
         yield from found
 
     def __len__(self) -> int:
