@@ -235,6 +235,7 @@ def _capture(ctx: Ctx, segment: str, file: str, count: int, snaplen: int) -> Non
             os.dup2(os.open(os.devnull, os.O_WRONLY), sink.fileno())
         finally:
             port.close()
+            loop.close()
     ctx.stderr.write(f"{ctx.prog}: {_plural(recorder.writer.count, 'packet')} recorded\n")
 
 
@@ -281,6 +282,7 @@ def inject(ctx: Ctx, segment: str, file: str, pace: str) -> int:
         stuck = not _settle(loop, port)
     finally:
         port.close()
+        loop.close()
     ctx.stdout.write(f"{_plural(port.stat['opackets'], 'packet')} sent on {segment}\n")
     complaints = [
         (fault, f"{file}: {fault}"),
