@@ -170,10 +170,6 @@ class Nic:
         self.on_gone = on_gone
         self.oversized = 0
         self.no_carrier = 0
-        self.rx_bcast = self.tx_bcast = 0
-        self.rx_mcast = self.tx_mcast = 0
-        self.tx_bytes = 0
-        self._bcast_zero = (0, 0)
         ifp = self.ifp = Ifnet(stack, name, mtu=1500)
         max_mtu = row.max_mtu
         if conf.max_mtu:
@@ -312,26 +308,21 @@ class Nic:
                 )
             snd.clear()
             return
+        ifp.opackets += len(snd)
+        if ifp.bpf is not None:
+            for frame in snd:
+                ifp.bpf.mtap(frame, BPF_OUT)
+        if self.conf.verbose >= 4:
+            for frame in snd:
+                self._log(4, f"tx {len(frame)} octets {frame[:14].hex()}")
         send = self.port.send
-        bpf = ifp.bpf
-        verbose = self.conf.verbose >= 4
         while snd:
             frame = snd.popleft()
-            if bpf is not None:
-                bpf.mtap(frame, BPF_OUT)
-            ifp.opackets += 1
-            if frame[0] & 1:
-                if frame[:6] == b"\xff\xff\xff\xff\xff\xff":
-                    self.tx_bcast += 1
-                else:
-                    self.tx_mcast += 1
-            if verbose:
-                self._log(4, f"tx {len(frame)} octets {frame[:14].hex()}")
-            if type(frame) is not bytes and not self.port.offload:
+            if type(frame) is bytes or self.port.offload:
+                send(frame)
+            else:
                 for whole in fit((frame,)):
                     send(whole)
-            else:
-                send(frame)
 
     def ioctl(self, row: Any, arg: Any) -> Any:
         """Answer SIOCGDRVCOM; BSD ports do not."""
@@ -385,10 +376,10 @@ class Nic:
             rxed_ok=ifp.ipackets,
             octets_txed_ok=ifp.obytes,
             octets_rxed_ok=ifp.ibytes,
-            txed_multicast=self.tx_mcast,
-            rxed_multicast=self.rx_mcast,
-            txed_broadcast=self.tx_bcast,
-            rxed_broadcast=self.rx_bcast,
+            txed_multicast=ifp.omcasts - ifp.obcasts,
+            rxed_multicast=ifp.imcasts - ifp.ibcasts,
+            txed_broadcast=ifp.obcasts,
+            rxed_broadcast=ifp.ibcasts,
             no_carrier=self.no_carrier,
             oversized_packets=self.oversized,
             total_rx_frame_errors=ifp.ierrors,
@@ -405,18 +396,13 @@ class Nic:
             return  # nobody is listening: the frames pass a dead connector
         limit = ifp.mtu + ETHER_HDR_LEN + 4  # and a VLAN tag
         good: Sequence[bytes] = frames
-        for frame in frames:
-            if frame[0:1] and frame[0] & 1:
-                if frame[:6] == b"\xff\xff\xff\xff\xff\xff":
-                    self.rx_bcast += 1
-                else:
-                    self.rx_mcast += 1
-            if len(frame) > limit and not getattr(frame, "gso_size", 0):
-                if good is frames:
-                    good = [g for g in frames if len(g) <= limit or getattr(g, "gso_size", 0) > 0]
-                ifp.ierrors += 1
-                self.oversized += 1
-                self._log(3, f"oversized frame of {len(frame)} octets")
+        if max(map(len, frames), default=0) > limit:
+            good = [g for g in frames if len(g) <= limit or getattr(g, "gso_size", 0) > 0]
+            giants = len(frames) - len(good)
+            if giants:
+                ifp.ierrors += giants
+                self.oversized += giants
+                self._log(3, f"{giants} oversized frames")
         if self.conf.verbose >= 4:
             for frame in good:
                 self._log(4, f"rx {len(frame)} octets {frame[:14].hex()}")

@@ -76,24 +76,30 @@ class Ethernet:
     def input(self, ifp: Ifnet, frames: Sequence[bytes]) -> None:
         """Take frames that *ifp* received, in order (ether_input)."""
         if not ifp.flags & IFF_UP:
-            self.stat["down"] += len(frames)
+            for frame in frames:
+                self.stack.drop(Mbuf(frame, ifp), "ether", "down", f"{ifp.name} is down")
             return
+        if ifp.bpf is not None:
+            for frame in frames:
+                ifp.bpf.mtap(frame, BPF_IN)
+        ifp.ipackets += len(frames)
+        ifp.ibytes += sum(map(len, frames))
         lladdr = ifp.lladdr
-        bpf = ifp.bpf
-        fastforward = self.fastforward
+        # A bridge member's frames all go through the bridge first.
+        fastforward = self.fastforward if ifp.bridge is None else None
         ip_input = self.stack.ethertypes.get(ETHERTYPE_IP)
-        octets = 0
         for frame in frames:
-            size = len(frame)
-            if size < ETHER_HDR_LEN:
+            etype = frame[12:14]
+            if frame[:6] == lladdr:
+                if etype == ETHERTYPE_IP and fastforward is not None and fastforward(ifp, frame):
+                    continue
+                flags = 0
+            elif len(frame) < ETHER_HDR_LEN:
                 ifp.ierrors += 1
-                self.stat["runt"] += 1
+                ifp.ipackets -= 1
+                self.stack.drop(Mbuf(frame, ifp), "ether", "runt")
                 continue
-            octets += size
-            if bpf is not None:
-                bpf.mtap(frame, BPF_IN)
-            flags = 0
-            if frame[:6] != lladdr:
+            else:
                 flags = self._not_to_us(ifp, frame)
                 if flags < 0:
                     continue
@@ -103,24 +109,20 @@ class Ethernet:
             elif flags & M_PROMISC:
                 # Seen because somebody captures; not ours to answer.
                 continue
-            etype = frame[12:14]
             if etype == ETHERTYPE_IP and ip_input is not None:
-                if fastforward is not None and not flags and fastforward(ifp, frame):
-                    continue
                 m = Mbuf(frame[14:], ifp, flags)
                 if type(frame) is not bytes:
                     _marks_in(m, frame)
                 ip_input(m)
             else:
                 self._demux(ifp, frame, etype, flags)
-        ifp.ipackets += len(frames)
-        ifp.ibytes += octets
 
     def _not_to_us(self, ifp: Ifnet, frame: bytes) -> int:
         """Return the M_* flags of a frame to another address; -1 when the filter stops it."""
         if frame[0] & 1:
             ifp.imcasts += 1
             if frame[:6] == ETHER_BROADCAST:
+                ifp.ibcasts += 1
                 return M_BCAST
             if (
                 frame[:6] in ifp.multi
@@ -193,6 +195,8 @@ class Ethernet:
         ifp.obytes += len(frame)
         if lladdr[0] & 1:
             ifp.omcasts += 1
+            if lladdr == ETHER_BROADCAST:
+                ifp.obcasts += 1
         ifp.enqueue(frame)
 
     def send(self, ifp: Ifnet, lladdr: bytes, etype: bytes, payload: bytes) -> None:

@@ -120,7 +120,7 @@ class Ifnet:
 
         self.ipackets = self.ierrors = self.opackets = self.oerrors = self.collisions = 0
         self.ibytes = self.obytes = self.imcasts = self.omcasts = self.iqdrops = self.noproto = 0
-        self.odrops = 0
+        self.odrops = self.ibcasts = self.obcasts = 0
         self.lastchange = stack.clock.wall()
 
         self.bpf: Any = None
@@ -304,7 +304,7 @@ class Ifnet:
         """Zero the counters (SIOCZIFDATA)."""
         self.ipackets = self.ierrors = self.opackets = self.oerrors = self.collisions = 0
         self.ibytes = self.obytes = self.imcasts = self.omcasts = self.iqdrops = self.noproto = 0
-        self.odrops = 0
+        self.odrops = self.ibcasts = self.obcasts = 0
 
     def sockaddr_dl(self) -> SockaddrDl:
         """Return the link-level address."""
