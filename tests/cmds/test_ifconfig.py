@@ -1048,6 +1048,7 @@ def test_numbers_that_fit_no_int_reach_the_stack_as_one(ifconfig, fake):
     assert last(fake, "SIOCSIFMTU").value == last(fake, "SIOCSIFMETRIC").value == -1
 
 
+ARGUMENTS = ["10.0.0.1", "10.0.0.1/8", "1500", "100baseTX", "fdx", "1:a,b", "0x12", "inet", "x"]
 WORDS = st.one_of(
     st.sampled_from(sorted(KEYWORDS)),
     st.sampled_from(
