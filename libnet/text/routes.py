@@ -136,18 +136,18 @@ class RouteText:
 
     nflag    numbers only, and columns are not cut
     hosts    name of an IPv4 address, or None       nets  name of a network number, or None
-    ifname   interface name of an index, "" for none
+    ifname   interface name of an index, "" for none, asked where a message does not tell itself
     """
 
     def __init__(
         self,
-        ifname: Callable[[int], str],
+        ifname: Callable[[int], str] | None = None,
         *,
         nflag: bool = False,
         hosts: Callable[[int], str | None] | None = None,
         nets: Callable[[int], str | None] | None = None,
     ) -> None:
-        self.ifname = ifname
+        self._ifname = ifname
         self.nflag = nflag
         self._hosts = None if nflag else hosts
         self._nets = None if nflag else nets
@@ -180,6 +180,24 @@ class RouteText:
             return self.netname(dst.addr, mask)
         return self.routename(dst)
 
+    def destination_long(self, msg: RtMsg) -> str:
+        """Return the destination network with all four octets, as route flush names it."""
+        dst = msg.addrs.dst
+        if not isinstance(dst, SockaddrIn):
+            return self.routename(dst)
+        if dst.addr and self._nets is not None:
+            name = self._nets(trailing_zeros_off(dst.addr))
+            if name:
+                return name
+        return inet_ntoa(dst.addr) if dst.addr else "default"
+
+    def ifname(self, msg: RtMsg) -> str:
+        """Return the name of the interface of a route."""
+        ifp = msg.addrs.ifp
+        if isinstance(ifp, SockaddrDl) and ifp.name:
+            return ifp.name
+        return self._ifname(msg.index) if self._ifname is not None else ""
+
     def _column(self, text: str, width: int) -> str:
         return f"{text:<{width}} " if self.nflag else f"{text[:width]:<{width}} "
 
@@ -208,7 +226,7 @@ class RouteText:
         return (
             self._column(self.destination(msg), dst)
             + self._column(self.routename(msg.addrs.gateway), gate)
-            + f"{flags[:6]:<6} {msg.seq:>6} {msg.use:>8} {mtu:>6}{lock} {self.ifname(msg.index)}\n"
+            + f"{flags[:6]:<6} {msg.seq:>6} {msg.use:>8} {mtu:>6}{lock} {self.ifname(msg)}\n"
         )
 
 
