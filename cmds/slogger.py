@@ -68,13 +68,18 @@ def run(
             from libnet.lab.world import ensure_box
 
             ensure_box(ctx.box)
-        ring = FileRing(ctx.box.slog)
-        device = attach(ctx)
-        ring.configure(kilobytes * 1024, monotonic=monotonic)
-        if ring.last():
-            ring.append([Record(0, stamp(ctx, ring), NOTICE, 0, 0, os.getpid(), "", (), REBOOT)])
         if log is not None:
             log.open()
+        ring = FileRing(ctx.box.slog)
+        device = attach(ctx)
+        try:
+            ring.configure(kilobytes * 1024, monotonic=monotonic)
+            if ring.last():
+                mark = Record(0, stamp(ctx, ring), NOTICE, 0, 0, os.getpid(), "", (), REBOOT)
+                ring.append([mark])
+        except OSError:
+            device.close()
+            raise
     except OSError as exc:
         err.err(exc, exc.filename if isinstance(exc.filename, str) else DEVICE)
     if verbose:
