@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-from libnet.addr import AF_INET, Sockaddr, SockaddrDl, SockaddrIn
+from libnet.addr import AF_INET, AF_ROUTE, Sockaddr, SockaddrDl, SockaddrIn
 from libnet.errors import NetError
 from libnet.ioctl.ifflags import IFM_ACTIVE, IFM_AVALID
 from libnet.ioctl.sockio import (
@@ -13,7 +13,6 @@ from libnet.ioctl.sockio import (
     SIOCGIFADDRPREF,
     SIOCGIFALIAS,
     SIOCGIFCAP,
-    SIOCGIFCONF,
     SIOCGIFDATA,
     SIOCGIFFLAGS,
     SIOCGIFMEDIA,
@@ -23,7 +22,6 @@ from libnet.ioctl.sockio import (
     IfAddrPrefReq,
     IfAliasReq,
     IfCapReq,
-    IfConf,
     IfData,
     IfDataReq,
     IfMediaReq,
@@ -33,6 +31,8 @@ from libnet.ioctl.sockio import (
 from libnet.libsocket.ctx import Ctx
 from libnet.libsocket.sock import SOCK_DGRAM, Socket
 from libnet.text.err import Err
+
+CTL_NET: Final = 4
 
 
 class Iface:
@@ -126,14 +126,23 @@ def getinfo(sock: Socket, err: Err, name: str) -> Iface | None:
 
 
 def getifaddrs(sock: Socket, err: Err) -> dict[str, list[Sockaddr]]:
-    """Return the addresses of every interface, in the stack's order."""
+    """Return the addresses of every interface, its link address first, in the stack's order."""
+    from libnet.wire.rtsock import NET_RT_IFLIST, BadRtMessage, IfaMsg, IfMsg, unpack_all
+
+    names: dict[int, str] = {}
+    table: dict[str, list[Sockaddr]] = {}
     try:
-        conf: IfConf = sock.ioctl(SIOCGIFCONF, IfConf())
+        dump = sock.call("sysctl", [CTL_NET, AF_ROUTE, 0, 0, NET_RT_IFLIST, 0], None)
+        for msg in unpack_all(dump):
+            if isinstance(msg, IfMsg) and isinstance(msg.addrs.ifp, SockaddrDl):
+                names[msg.index] = msg.addrs.ifp.name
+                table[msg.addrs.ifp.name] = [msg.addrs.ifp]
+            elif isinstance(msg, IfaMsg) and msg.index in names and msg.addrs.ifa is not None:
+                table[names[msg.index]].append(msg.addrs.ifa)
+    except BadRtMessage:
+        err.err("EINVAL", "getifaddrs")
     except NetError as exc:
         err.err(exc, "getifaddrs")
-    table: dict[str, list[Sockaddr]] = {}
-    for req in conf.req:
-        table.setdefault(req.name, []).append(req.addr)
     return table
 
 

@@ -14,10 +14,11 @@ from libnet.addr import Sockaddr, SockaddrDl, SockaddrIn
 from libnet.errors import NetError
 from libnet.ioctl.ieee80211 import Ieee80211Nwkey
 from libnet.ioctl.ifvlan import AgrPortInfo
-from libnet.ioctl.sockio import IfCloneReq, IfConf, IfData, IfReq
+from libnet.ioctl.sockio import IfCloneReq, IfData
 from libnet.libsocket.box import BoxPaths
 from libnet.libsocket.ctx import Ctx
 from libnet.libsocket.transport import LocalTransport
+from libnet.wire.rtsock import RTM_NEWADDR, IfaMsg, IfMsg, IfStats, RtAddrs
 
 IP = 0x0A2A0714
 
@@ -56,13 +57,17 @@ class Fake:
             return None
         if op == "close":
             return None
+        if op == "sysctl":
+            assert args == [[4, 17, 0, 0, 4, 0], None]
+            self.asked.append(("NET_RT_IFLIST", None))
+            if op in self.fails:
+                raise NetError(self.fails[op])
+            return b"".join(self.iflist())
         assert op == "ioctl"
         name, arg = args
         self.asked.append((name, arg))
         if name in self.fails:
             raise NetError(self.fails[name])
-        if name == "SIOCGIFCONF":
-            return IfConf([r for n, nic in self.nics.items() for r in self.addresses(n, nic)])
         if name == "SIOCIFGCLONERS":
             return IfCloneReq(3, ["pppoe", "lo", "vlan"])
         if name == "SIOCIFCREATE":
@@ -78,10 +83,13 @@ class Fake:
             raise NetError("ENOTTY")
         return handler(nic, arg)
 
-    def addresses(self, name, nic):
-        yield IfReq(name, 0, SockaddrDl(1, 6, name, nic.mac))
-        for addr, _mask, _dst in nic.addrs:
-            yield IfReq(name, 0, SockaddrIn(addr))
+    def iflist(self):
+        for index, (name, nic) in enumerate(self.nics.items(), 1):
+            dl = RtAddrs(ifp=SockaddrDl(index, 6, name, nic.mac))
+            yield IfMsg(index=index, flags=nic.flags, data=IfStats(), addrs=dl).build()
+            for addr, mask, _dst in nic.addrs:
+                addrs = RtAddrs(netmask=mask, ifa=SockaddrIn(addr))
+                yield IfaMsg(RTM_NEWADDR, index=index, addrs=addrs).build()
 
     def SIOCGIFFLAGS(self, nic, arg):
         arg.value = nic.flags
@@ -194,7 +202,7 @@ def test_a_listing_asks_in_the_order_of_the_original(ifconfig, fake):
     assert ifconfig("wm0").status == 0
     assert names(fake) == [
         *INFO,
-        "SIOCGIFCONF",
+        "NET_RT_IFLIST",
         "SIOCG80211NWID",
         "SIOCGVH",
         "SIOCGLIFPHYADDR",
@@ -344,6 +352,12 @@ def test_without_a_stack(ifconfig, fake):
         got = ifconfig(*argv)
         assert (got.status, got.out) == (1, "")
         assert got.err == ("ifconfig: socket: Address family not supported by protocol family\n")
+
+
+def test_a_stack_that_does_not_list_its_interfaces(ifconfig, fake):
+    fake.fails["sysctl"] = "ENOENT"
+    got = ifconfig("-l")
+    assert (got.status, got.err) == (1, "ifconfig: getifaddrs: No such file or directory\n")
 
 
 def test_inet6_on_a_stack_without_it(ifconfig):
