@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 from cmds._bsd import command, err_of, flag, operands, option, program
+from cmds._handover import handover, not_ours
 from libnet.errors import NetError, from_host, strerror
 from libnet.ioctl.sysctl import (
     CTL_CREATE,
@@ -674,4 +676,10 @@ def _read(ctx: Ctx, path: str) -> str:
         err_of(ctx).err(from_host(exc) if isinstance(exc, OSError) else "EINVAL", path)
 
 
-main = program("sysctl", run)
+def _start(argv: Sequence[str], ctx: Ctx) -> int:
+    if not_ours(ctx):
+        handover(ctx, argv)
+    return run.run(argv, ctx)
+
+
+main = program("sysctl", _start)

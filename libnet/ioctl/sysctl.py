@@ -112,3 +112,24 @@ class PcbInfo(Struct):
     uid: int = 0
     pid: int = 0
     comm: str = ""
+
+
+class BpfPeer(Struct):
+    """struct bpf_d_ext: one open bpf descriptor, as net.bpf.peers lists them.
+
+    state     0 idle, 1 waiting, 2 timed out
+    bufsize   octets             rcount, dcount, ccount  packets received, dropped, captured
+    """
+
+    pid: int = 0
+    ifname: str = ""
+    state: int = 0
+    promisc: bool = False
+    immediate: bool = False
+    seesent: bool = False
+    hdrcmplt: bool = False
+    bufsize: int = 0
+    rcount: int = 0
+    dcount: int = 0
+    ccount: int = 0
+    comm: str = ""

@@ -506,7 +506,14 @@ def kern_nodes(
         "When the stack was started",
     )
     number("kern.mbuf.msize", MBUF_MSIZE, "Octets of an mbuf")
-    number("kern.mbuf.mclbytes", MBUF_MCLBYTES, "Octets of an mbuf cluster")
+    tree.leaf(
+        "kern.mbuf.mclbytes",
+        MBUF_MCLBYTES,
+        CTLTYPE_INT,
+        lambda: _mclbytes(stack, kern),
+        size=4,
+        desc="Octets of an mbuf cluster",
+    )
     number("kern.mbuf.nmbclusters", MBUF_NMBCLUSTERS, "Most mbuf clusters")
     number("kern.mbuf.mblowat", MBUF_MBLOWAT, "Mbufs kept ready")
     number("kern.mbuf.mcllowat", MBUF_MCLLOWAT, "Mbuf clusters kept ready")
@@ -546,20 +553,39 @@ def _mbstat(
     """Count the packets that wait somewhere, in mbufs and clusters as the original would hold them.
 
     data, header, soname  mbufs in use by kind      clusters  clusters in use
-    drops, wait, drain    requests denied, delayed, and calls to give memory back
+    mbufs_total, clusters_total  how many the pages hold that these need
+    drops, wait, drain           requests denied, delayed, and calls to give memory back
     """
     waiting = [(len(frame), False) for ifp in stack.ifnets.values() for frame in ifp.snd]
     for so in sockets() if sockets is not None else ():
         waiting += [(len(rec.data), rec.frm is not None) for rec in so.rcv.records]
     counts = {"data": 0, "header": 0, "soname": 0, "clusters": 0}
+    msize, mclbytes = kern.msize, _mclbytes(stack, kern)
     for size, named in waiting:
         counts["header"] += 1  # the first mbuf of a packet; its data are in it or in clusters
         counts["soname"] += named
-        if size > kern.msize:
-            counts["clusters"] += -(-size // kern.mclbytes)
-            counts["data"] += -(-size // kern.mclbytes) - 1
+        if size > msize:
+            clusters = -(-size // mclbytes)
+            counts["clusters"] += clusters
+            counts["data"] += clusters - 1
+    used = counts["data"] + counts["header"] + counts["soname"]
+    counts["mbufs_total"] = _pool(used, msize, kern.pagesize)
+    counts["clusters_total"] = _pool(counts["clusters"], mclbytes, kern.pagesize)
     stat = stack.stat("mbuf")
-    return counts | {name: stat[name] for name in ("drops", "wait", "drain")}
+    counts |= {name: stat[name] for name in ("drops", "wait", "drain")}
+    return counts | {"msize": msize, "mclbytes": mclbytes}
+
+
+def _pool(used: int, size: int, page: int) -> int:
+    """Return how many items the pages have that *used* items of *size* octets need."""
+    each = max(1, page // size)
+    return -(-used // each) * each
+
+
+def _mclbytes(stack: StackBase, kern: KernVars) -> int:
+    """Return the cluster size: a whole stack has it from -p tcpip mclbytes=."""
+    size: int = getattr(stack, "mclbytes", kern.mclbytes)
+    return size
 
 
 class TcpVars:

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libnet.addr import SockaddrIn
 from libnet.clock import Clock
 from libnet.engine.kern.base import StackBase
-from libnet.engine.kern.socket import Cred
+from libnet.engine.kern.socket import SO_RCVBUF, SOL_SOCKET, Cred, Record, Socket
 from libnet.engine.kern.stat import Stat
 from libnet.engine.kern.sysctl import SysctlTree, kern_nodes, tcp_nodes
 from libnet.errors import NetError
@@ -100,6 +101,7 @@ def test_changed_is_called_after_the_set():
         ([4, 2, 0, 3], 1 << 32, ROOT, "EINVAL"),
         ([1, 10], "h" * 256, ROOT, "EINVAL"),
         ([1, 10], "a\0b", ROOT, "EINVAL"),
+        ([1, 10], "\udcff", ROOT, "EINVAL"),  # octets that are no UTF-8
         ([4, 2, 0, 99], None, ROOT, "ENOENT"),
         ([4, 2, 0, 1, 5], None, ROOT, "ENOTDIR"),
         ([4, 2, 0, 1, CTL_QUERY], None, ROOT, "ENOTDIR"),
@@ -223,3 +225,40 @@ def test_any_request_is_answered_or_a_neterror(mib, new, suser):
     except NetError:
         return
     assert decode(encode(value)) == value
+
+
+class Ifp:
+    def __init__(self, *sizes):
+        self.snd = [bytes(size) for size in sizes]
+
+
+def test_mbufs_count_what_waits_in_send_queues_and_sockets():
+    stack = StackBase(Clock(), Dice())
+    stack.ifnets = {1: Ifp(60, 1500)}
+    so = Socket(stack, 2, 2, 0, None, ROOT)
+    so.rcv.append(Record(SockaddrIn(1, 2), None, bytes(3000)))
+    tree = SysctlTree()
+    kern_nodes(stack, tree, sockets=lambda: [so])
+    got = tree.call(tree.mib("kern.mbuf.stats"), None, ROOT)
+    assert (got["header"], got["soname"], got["data"], got["clusters"]) == (3, 1, 1, 3)
+    assert (got["mbufs_total"], got["clusters_total"]) == (16, 4)
+
+
+def test_the_cluster_size_is_the_stacks():
+    stack = StackBase(Clock(), Dice())
+    stack.mclbytes = 8192
+    tree = SysctlTree()
+    kern_nodes(stack, tree)
+    assert tree.call(tree.mib("kern.mbuf.mclbytes"), None, ROOT) == 8192
+
+
+def test_a_smaller_sbmax_refuses_larger_buffers():
+    stack = StackBase(Clock(), Dice())
+    tree = SysctlTree()
+    kern_nodes(stack, tree)
+    so = Socket(stack, 2, 2, 0, None, ROOT)
+    so.setopt(SOL_SOCKET, SO_RCVBUF, 5000)
+    tree.call(tree.mib("kern.sbmax"), 4000, ROOT)
+    with pytest.raises(NetError) as caught:
+        so.setopt(SOL_SOCKET, SO_RCVBUF, 5000)
+    assert caught.value.symbol == "ENOBUFS"
