@@ -141,11 +141,13 @@ class Node:
     def check(self, new: Any) -> Any:
         """Return *new* as the node keeps it. Raises EINVAL."""
         if self.type == CTLTYPE_STRING:
-            if (
-                type(new) is not str
-                or "\0" in new
-                or len(new.encode(errors="replace")) > (self.hi or 0)
-            ):
+            if type(new) is not str or "\0" in new:
+                raise NetError("EINVAL")
+            try:
+                size = len(new.encode())
+            except UnicodeEncodeError:
+                raise NetError("EINVAL") from None
+            if size > (self.hi or 0):
                 raise NetError("EINVAL")
             return new
         if type(new) is not int:
