@@ -6,6 +6,7 @@ To learn what a box can do, read `_fill`: every table is filled there, by hand.
 from __future__ import annotations
 
 from typing import Final
+from weakref import WeakSet
 
 from libnet.addr import AF_INET, AF_ROUTE, INADDR_LOOPBACK, SockaddrIn
 from libnet.clock import Clock, Dice
@@ -26,7 +27,7 @@ from libnet.engine.link.loop import loopattach
 from libnet.engine.pfil.pfil import Pfil
 from libnet.engine.route.rtsock import RouteSockets
 from libnet.engine.route.table import RouteTable
-from libnet.engine.udp.udp import Udp
+from libnet.engine.udp.udp_usrreq import Udp
 from libnet.errors import NetError
 from libnet.ioctl.sockio import IfAliasReq
 
@@ -58,6 +59,7 @@ class Stack(InetStack):
         self.symbols = SYMBOLS[variant]
         self.mclbytes = 2048
         self.somaxconn = 128
+        self.sockets: WeakSet[Socket] = WeakSet()
         self.pfil = Pfil()
         self.sysctl = SysctlTree()
         self.ethernet = Ethernet(self)
@@ -93,12 +95,25 @@ class Stack(InetStack):
         self.ioctls.update(IfIoctl(self, self.cloners).table())
         self.ioctls.update(self.in_control.table())
 
+        self.pfil.add_ifnet(self.in_control.ifnet_hook)
+        self.ethernet.fastforward = self.ip.fastforward
+        self.route.rtrequest_hook[AF_INET] = self.arp.rtrequest
+
+        self.kern = kern_nodes(self, self.sysctl, sockets=lambda: list(self.sockets))
+        self.tcp = tcp_nodes(self.sysctl)
+        rooms = (self.ip, self.icmp, self.igmp, self.arp, self.rip, self.udp, self.rtsock)
+        for room in rooms:
+            room.sysctl_setup(self.sysctl)
+
     def _boot(self) -> None:
         """lo0 is up with 127.0.0.1 before anybody asks."""
         self._lo_create("lo0", 0)
         self.in_control.aifaddr(
             IfAliasReq(
-                "lo0", SockaddrIn(INADDR_LOOPBACK), SockaddrIn(INADDR_LOOPBACK), SockaddrIn(0xFF000000)
+                "lo0",
+                SockaddrIn(INADDR_LOOPBACK),
+                SockaddrIn(INADDR_LOOPBACK),
+                SockaddrIn(0xFF000000),
             )
         )
 
@@ -125,6 +140,5 @@ class Stack(InetStack):
             raise NetError("EACCES")
         so = Socket(self, domain, kind, protocol, usrreq, cred)
         usrreq.attach(so)
+        self.sockets.add(so)
         return so
-
-

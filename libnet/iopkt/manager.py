@@ -174,11 +174,11 @@ class Manager:
         for name, value in opts.parse(text):
             match name:
                 case "forward":
-                    ip.set_forwarding(1)
+                    ip.forwarding = 1
                 case "fastforward":
                     fastforward = 1 if value is None else opts.number(name, value, high=1)
                     if fastforward and value is None:
-                        ip.set_forwarding(1)
+                        ip.forwarding = 1
                 case "forward6" | "ipsec":
                     feature = "ip6_input" if name == "forward6" else "ipsec4_common_input"
                     raise opts.BadOption(f"option {name}: this stack has no {feature}")
@@ -214,7 +214,7 @@ class Manager:
             raise opts.BadOption(f"mclbytes {mclbytes} is larger than pagesize {pagesize}")
         self.stack.mclbytes = mclbytes
         if fastforward is not None:
-            ip.set_fastforward(fastforward)
+            ip.fastforwarding = bool(fastforward)
         return random
 
     # -- drivers
