@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Sequence
 from typing import Any, Final
 
 from cmds._bsd import command, err_of, flag, operands, option, program
+from cmds._handover import handover, not_ours
 from cmds._names import HostNotFound, Names
 from libnet.addr import AF_INET, SockaddrIn, inet_aton, is_multicast
 from libnet.errors import NetError
@@ -110,7 +112,15 @@ def run(ctx: Ctx, operands: tuple[str, ...], **given: Any) -> int:
 
 
 _command = run
-main = program("ping", run)
+
+
+def _main(argv: Sequence[str], ctx: Ctx) -> int:
+    if not_ours(ctx):
+        handover(ctx, argv)
+    return run.run(argv, ctx)
+
+
+main = program("ping", _main)
 
 
 class _Asked:

@@ -21,8 +21,8 @@ import shutil
 import tempfile
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from importlib import import_module
 from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TextIO
 
@@ -30,7 +30,7 @@ from libnet.clock import Clock, Dice
 from libnet.conf.hardware import ANY, DEFAULT_SEGMENT, Nic, make_nic, parse_nic
 from libnet.errors import NetError, from_host
 from libnet.lab.builtins import BUILTINS, Exit
-from libnet.lab.shell import BadSyntax, Command, Step, Word, expand, expand_one, parse
+from libnet.lab.shell import BadSyntax, Command, Item, Word, expand, expand_one, parse
 from libnet.lab.skeleton import DIRS, files
 from libnet.libsocket.box import BoxPaths
 from libnet.libsocket.ctx import Ctx
@@ -364,8 +364,20 @@ class Box:
         """Start a command line in the background; it runs whenever the caller waits."""
         if isinstance(stdin, str):
             stdin = stdin.encode(_ENCODING, "surrogateescape")
+        shell_stdin = stdin
+
+        def body(out: TextIO, err: TextIO) -> int:
+            return Shell(self, shell_stdin, out, err).run(script)
+
+        return self.start_job(script, body)
+
+    def start_job(self, text: str, body: Callable[[TextIO, TextIO], int]) -> Job:
+        """Run *body(stdout, stderr)* in the background; it returns the exit status.
+
+        text  what to call the job
+        """
         self._last_job += 1
-        job = Job(self, self._last_job, script, stdin)
+        job = Job(self, self._last_job, text, body)
         self.jobs[job.number] = job
         return job
 
@@ -538,18 +550,19 @@ class Job:
     number  what `wait`, `kill %N` and Box.jobs know it by
     """
 
-    def __init__(self, box: Box, number: int, script: str, stdin: bytes) -> None:
-        self.box, self.number, self.script = box, number, script
+    def __init__(
+        self, box: Box, number: int, text: str, body: Callable[[TextIO, TextIO], int]
+    ) -> None:
+        self.box, self.number, self.text = box, number, text
         self.status: int | None = None
         self._out, self._err = Capture(), Capture()
-        self._stdin = stdin
+        self._body = body
         self._failure: BaseException | None = None
-        self._task: Task = box.world.scheduler.spawn(f"{box.name} {script}", self._body)
+        self._task: Task = box.world.scheduler.spawn(f"{box.name} {text}", self._run)
 
-    def _body(self) -> None:
+    def _run(self) -> None:
         try:
-            shell = Shell(self.box, self._stdin, self._out.stream, self._err.stream)
-            self.status = shell.run(self.script)
+            self.status = self._body(self._out.stream, self._err.stream)
         except BaseException as exc:  # kept for result(): a thread has nobody to tell
             self._failure = exc
             self.status = 1
@@ -595,7 +608,7 @@ class Job:
         if not self.done:
             self.box.world.scheduler.wait(lambda: self.done, timeout)
         if not self.done:
-            raise TimeoutError(f"{self.script}: still running after {timeout} s")
+            raise TimeoutError(f"{self.text}: still running after {timeout} s")
         if self._failure is not None:
             raise self._failure
         assert self.status is not None
@@ -623,17 +636,26 @@ class Shell:
     def run(self, script: str) -> int:
         """Run *script*; return the status of its last command."""
         try:
-            steps = parse(script)
+            items = parse(script)
         except BadSyntax as exc:
             self._err.write(f"sh: {exc}\n")
             return SYNTAX
+        return self.run_items(items)
+
+    def run_items(self, items: Sequence[Item]) -> int:
+        """Run what parse() returned."""
         status = 0
         try:
-            for step in steps:
-                if (step.when == "&&" and status) or (step.when == "||" and not status):
+            for item in items:
+                if item.background:
+                    self._background(item)
+                    status = 0
                     continue
-                status = self._step(step)
-                self.variables["?"] = str(status)
+                for step in item.steps:
+                    if (step.when == "&&" and status) or (step.when == "||" and not status):
+                        continue
+                    status = self._pipe(step.pipe)
+                    self.variables["?"] = str(status)
         except Interrupted:
             return 130  # ^C ends the whole script
         except Terminated as exc:
@@ -642,33 +664,30 @@ class Shell:
             return exc.status
         return status
 
-    def _step(self, step: Step) -> int:
-        if step.background:
-            job = self.box.spawn(self._job_text(step))
-            self.variables["!"] = str(job.number)
-            return 0
+    def _background(self, item: Item) -> None:
+        """Start *item* as a job of its own, with the variables as they are now."""
+        variables = dict(self.variables)
+
+        def body(out: TextIO, err: TextIO) -> int:
+            shell = Shell(self.box, b"", out, err)
+            shell.variables = variables
+            return shell.run_items([item._replace(background=False)])
+
+        job = self.box.start_job(item.text, body)
+        self.variables["!"] = str(job.number)
+        self.variables["?"] = "0"
+
+    def _pipe(self, pipe: Sequence[Command]) -> int:
         data = self._stdin
         self._stdin = b""
         status = 0
-        for place, command in enumerate(step.pipe):
-            last = place == len(step.pipe) - 1
-            capture = None if last else Capture()
+        for place, command in enumerate(pipe):
+            capture = None if place == len(pipe) - 1 else Capture()
             stdout = self._out if capture is None else capture.stream
             status = self._command(command, Streams(_text(io.BytesIO(data)), stdout, self._err))
             if capture is not None:
                 data = capture.octets()
         return status
-
-    def _job_text(self, step: Step) -> str:
-        """Return the pipe as text with its variables filled in, quoted to be read again."""
-        parts = []
-        for command in step.pipe:
-            words = [f"{name}={_quote(self._one(word))}" for name, word in command.assigns]
-            words += [_quote(field) for word in command.words for field in self._fields(word)]
-            for operator, word in command.redirects:
-                words.append(operator + (_quote(self._one(word)) if word.pieces else ""))
-            parts.append(" ".join(words))
-        return " | ".join(parts)
 
     def _fields(self, word: Word) -> list[str]:
         return expand(word, self.variables)
@@ -741,17 +760,3 @@ class Shell:
 
 
 _MODES: Final = {"<": "rb", ">": "wb", ">>": "ab"}
-
-
-def _quote(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"
-
-
-@contextmanager
-def world(seed: int = 0, **kw: Any) -> Iterator[World]:
-    """Return a World that is closed at the end of the `with`."""
-    made = World(seed=seed, **kw)
-    try:
-        yield made
-    finally:
-        made.close()

@@ -59,14 +59,20 @@ class Command(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One pipe and how it hangs on the one before it.
-
-    when        "" always, "&&" if that succeeded, "||" if it failed
-    background  whether `&` ends it
-    """
+    """One pipe and how it hangs on the one before it: "" always, "&&" or "||"."""
 
     when: str
     pipe: tuple[Command, ...]
+
+
+class Item(NamedTuple):
+    """Steps up to a `;`, a newline or a `&`.
+
+    background  whether `&` ended it
+    text        what it looks like, for whoever lists jobs
+    """
+
+    steps: tuple[Step, ...]
     background: bool
     text: str
 
@@ -191,26 +197,40 @@ def _variable(text: str, pos: int, *, quoted: bool) -> tuple[Piece, int]:
     return Piece(text[pos + 1 : end], variable=True, quoted=quoted), end
 
 
-def parse(text: str) -> list[Step]:
-    """Return the steps of a script. Raises BadSyntax."""
+def parse(text: str) -> list[Item]:
+    """Return the items of a script. Raises BadSyntax."""
     tokens = lex(text)
-    steps: list[Step] = []
-    when = ""
+    items: list[Item] = []
     pos = 0
+    ended = False  # a `;` may stand only where there is something to end
     while pos < len(tokens):
-        if tokens[pos] == "\n" or (tokens[pos] == ";" and steps and not when):
+        if tokens[pos] == "\n" or (tokens[pos] == ";" and ended):
+            ended = False
             pos += 1
             continue
-        start = pos
+        item, pos = _item(tokens, pos)
+        items.append(item)
+        ended = not item.background
+    return items
+
+
+def _item(tokens: list[str | Word], pos: int) -> tuple[Item, int]:
+    start = pos
+    steps: list[Step] = []
+    when = ""
+    while True:
         pipe, pos = _pipe(tokens, pos)
+        steps.append(Step(when, pipe))
         operator = tokens[pos] if pos < len(tokens) else ";"
+        if not isinstance(operator, str) or operator not in ("&&", "||"):
+            break
+        when = operator
         pos += 1
-        shown = " ".join(_shown(token) for token in tokens[start : pos - 1])
-        steps.append(Step(when, pipe, operator == "&", shown))
-        when = operator if operator in ("&&", "||") and isinstance(operator, str) else ""
-    if when:
-        raise BadSyntax("end of file unexpected")
-    return steps
+        while pos < len(tokens) and tokens[pos] == "\n":
+            pos += 1
+    shown = " ".join(_shown(token) for token in tokens[start:pos])
+    background = operator == "&"
+    return Item(tuple(steps), background, shown), pos + background
 
 
 def _shown(token: str | Word) -> str:
