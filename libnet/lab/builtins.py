@@ -263,6 +263,19 @@ def _mkdir(shell: Shell, argv: list[str], streams: Streams) -> int:
     return _each_path(shell, argv, streams, os.mkdir)
 
 
+def _slogger(shell: Shell, argv: list[str], streams: Streams) -> int:
+    """Make /dev/slog. The log needs no daemon here: one in the caller's process could not fork."""
+    if len(argv) > 1:
+        why = "a box in memory keeps its log by itself, and takes no options for it"
+        return _complain(argv, streams, f"{argv[1]}: {why}")
+    if os.path.lexists(shell.box.file(SLOG)):
+        return _complain(argv, streams, f"{SLOG}: slogger is already running")
+    shell.box.write(SLOG, "")
+    return 0
+
+
+SLOG: Final = "/dev/slog"
+
 Builtin = Callable[["Shell", list[str], "Streams"], int]
 
 BUILTINS: Final[dict[str, Builtin]] = {
@@ -279,6 +292,7 @@ BUILTINS: Final[dict[str, Builtin]] = {
     "mkdir": _mkdir,
     "rm": _rm,
     "sleep": _sleep,
+    "slogger": _slogger,
     "tail": _tail,
     "true": _true,
     "unset": _unset,

@@ -29,7 +29,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TextIO
 from libnet.clock import Clock, Dice
 from libnet.conf.hardware import ANY, DEFAULT_SEGMENT, Nic, make_nic, parse_nic
 from libnet.errors import NetError, from_host
-from libnet.lab.builtins import BUILTINS, Exit
+from libnet.lab.builtins import BUILTINS, SLOG, Exit
 from libnet.lab.shell import BadSyntax, Command, Item, Word, expand, expand_one, parse
 from libnet.lab.skeleton import DIRS, files
 from libnet.libsocket.box import BoxPaths
@@ -50,7 +50,8 @@ if TYPE_CHECKING:
     from libnet.media.port import Port
     from libnet.media.segment import Segment
 
-# setup.cfg's console_scripts but for box and lab, whose world is on disk (a test compares them).
+# setup.cfg's console_scripts (a test compares them) but for box and lab, whose world is on disk, and
+# slogger, which is one of the shell's own here.
 PROGRAMS: Final[dict[str, str]] = {
     "arp": "cmds.arp:main",
     "hostname": "cmds.hostname:main",
@@ -66,7 +67,6 @@ PROGRAMS: Final[dict[str, str]] = {
     "pidin": "cmds.pidin:main",
     "ping": "cmds.ping:main",
     "route": "cmds.route:main",
-    "slogger": "cmds.slogger:main",
     "sloginfo": "cmds.sloginfo:main",
     "sysctl": "cmds.sysctl:main",
     "umount": "cmds.umount:main",
@@ -521,6 +521,9 @@ class Box:
                 unplug()
         for nic in self.nics:
             nic.attached = ""
+        slog = self.paths.file(SLOG)
+        if os.path.lexists(slog):
+            os.unlink(slog)
 
     def _node(self, prefix: str) -> str:
         return self.paths.socket(prefix)

@@ -307,6 +307,14 @@ def test_the_log_is_read_by_sloginfo(box):
     assert "hello from the stack" in box.sh("sloginfo").out
 
 
+def test_slogger_makes_its_device_once_and_a_power_cut_takes_it(box):
+    assert box.sh("slogger & waitfor /dev/slog 4").status == 0
+    assert box.sh("slogger") == ("", "slogger: /dev/slog: slogger is already running\n", 1)
+    assert box.sh("slogger -v").status == 1
+    box.power_cut()
+    assert box.sh("slogger; sloginfo").status == 0
+
+
 def test_both_streams_can_be_one(box):
     assert box.sh("echo a; nosuch; echo b", merge=True).out == "a\nsh: nosuch: not found\nb\n"
     assert box.world.execute("A", "nosuch") == ("sh: nosuch: not found\n", 127)
@@ -318,7 +326,7 @@ def test_the_table_of_programs_is_that_of_the_package():
     config.read(os.path.join(root, "setup.cfg"), encoding="utf-8")
     scripts = config["options.entry_points"]["console_scripts"].split("\n")
     listed = dict(line.split(" = ") for line in scripts if line)
-    for name in ("box", "lab"):  # they manage worlds on disk
+    for name in ("box", "lab", "slogger"):  # two manage worlds on disk; one is a builtin
         listed.pop(name)
     assert listed == PROGRAMS
 
