@@ -49,6 +49,13 @@ class SockaddrDl(Sockaddr):
     lladdr: bytes = b""
 
 
+class IpMreq(Struct):
+    """struct ip_mreq: group and interface address of a membership, host integers."""
+
+    multiaddr: int
+    interface: int = 0
+
+
 def inet_ntoa(addr: int) -> str:
     """Return dotted text.
 

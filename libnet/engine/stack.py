@@ -85,6 +85,8 @@ class Stack(InetStack):
         self.protosw[AF_INET, IPPROTO_IGMP] = self.igmp.input
         self.protosw[AF_INET, IPPROTO_UDP] = self.udp.input
 
+        self.icmp.ctlinput[IPPROTO_UDP] = self.udp.ctlinput
+
         self.usrreqs[AF_INET, SOCK_DGRAM, IPPROTO_UDP] = self.udp
         self.usrreqs[AF_INET, SOCK_DGRAM, 0] = self.udp
         self.usrreqs[AF_INET, SOCK_RAW, -1] = self.rip
@@ -96,6 +98,7 @@ class Stack(InetStack):
         self.ioctls.update(self.in_control.table())
 
         self.pfil.add_ifnet(self.in_control.ifnet_hook)
+        self.pfil.add_ifnet(self.udp.purgeif)
         self.ethernet.fastforward = self.ip.fastforward
         self.route.rtrequest_hook[AF_INET] = self.arp.rtrequest
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from libnet.addr import IpMreq as IpMreq
 from libnet.addr import Sockaddr
 from libnet.errors import NetError
 from libnet.ioctl.registry import VOID, Ioctl
@@ -183,13 +184,6 @@ class Socket(Descriptor):
     def shutdown(self, how: int) -> None:
         """shutdown(2); 0 reading, 1 writing, 2 both."""
         self.call("shutdown", how)
-
-
-class IpMreq(Struct):
-    """struct ip_mreq: group and interface address of a membership, host integers."""
-
-    multiaddr: int
-    interface: int = 0
 
 
 def _shown(arg: Any) -> str:

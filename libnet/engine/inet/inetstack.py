@@ -1,0 +1,33 @@
+"""What the IPv4 rooms need of a Stack beyond StackBase: each other, and the routing table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from libnet.engine.kern.base import StackBase
+
+if TYPE_CHECKING:
+    from libnet.engine.inet.arp import Arp
+    from libnet.engine.inet.icmp import Icmp
+    from libnet.engine.inet.igmp import Igmp
+    from libnet.engine.inet.in_control import InControl
+    from libnet.engine.inet.ip import Ip
+    from libnet.engine.inet.raw_ip import Rip
+    from libnet.engine.link.ethernet import Ethernet
+    from libnet.engine.route.table import RouteTable
+
+
+class InetStack(StackBase):
+    """A StackBase with the rooms of IPv4; stack.py sets these in the order they are named.
+
+    The constructors only keep the reference to the stack, so the order matters to nobody else.
+    """
+
+    ethernet: Ethernet
+    route: RouteTable
+    ip: Ip
+    icmp: Icmp
+    igmp: Igmp
+    arp: Arp
+    rip: Rip
+    in_control: InControl
