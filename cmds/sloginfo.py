@@ -52,8 +52,9 @@ def run(
         last = 0
         while True:
             for rec in source.news():
-                if last and (rec.seq > last + 1 or rec.kind == REBOOT):
-                    ctx.stdout.write("\n")  # something lies between the two that is not shown
+                lost = source.whole and rec.seq > last + 1
+                if last and (lost or rec.kind == REBOOT):
+                    ctx.stdout.write("\n")
                 last = rec.seq
                 if rec.kind != REBOOT and wanted(rec):
                     line = show(rec, milliseconds=milliseconds, hexadecimal=hexadecimal, gmt=gmt)
@@ -73,6 +74,8 @@ main = program("sloginfo", run)
 
 class Ring:
     """The box's ring as it grows."""
+
+    whole = True  # a number that is missing is an event that was lost
 
     def __init__(self, ring: FileRing) -> None:
         self._ring = ring
@@ -98,6 +101,8 @@ class Ring:
 
 class LogFile:
     """A file that slogger -l wrote."""
+
+    whole = False  # -f left some out
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -140,7 +145,8 @@ def show(rec: Record, *, milliseconds: bool, hexadecimal: bool, gmt: bool) -> st
         when = "??? ?? ??:??:??"  # a record that is whole, with a time that no calendar has
     part = ""
     if milliseconds:
-        part = f".{int(rec.time % 1 * 1000):03d}" if rec.time == rec.time else ".???"
+        fraction = rec.time % 1
+        part = f".{int(fraction * 1000):03d}" if 0 <= fraction < 1 else ".???"
     if rec.kind == INTS:
         args = "".join(f"{n & 0xFFFFFFFF:x} " if hexadecimal else f"{n} " for n in rec.ints)
     else:
