@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import random
 import time
 
-from libnet.lab.memory import MemoryMachine
-
 from libnet.clock import Clock
-from libnet.conf.iopkt import parse
-from libnet.iopkt.manager import Manager
-from libnet.media.segment import Segment
+from libnet.lab.memory import World
 from libnet.wire.cksum import in_cksum
 
 BATCH = 256
@@ -27,27 +22,18 @@ def frame(dst: bytes, flow: int) -> bytes:
 
 
 def build(maxflows: int):
-    clock = Clock()
-    dice = random.Random(1)
-    segments = {name: Segment(name, clock, dice) for name in ("lan0", "lan1")}
-    machine = MemoryMachine("router", clock, dice, segments, ["i82544:lan0", "i82544:lan1"])
-    manager = Manager(machine, "v4-hc", parse(["-d", "i82544", "-p", "tcpip", "forward"]))
-    manager.start()
-    stack = manager.stack
-    stack.ip.maxflows = maxflows
-    from libnet.addr import SockaddrIn, inet_aton
-    from libnet.ioctl.sockio import IfAliasReq
-
-    for name, addr in (("wm0", "10.0.0.1"), ("wm1", "10.1.0.1")):
-        stack.in_control.aifaddr(
-            IfAliasReq(
-                name,
-                SockaddrIn(inet_aton(addr)),
-                SockaddrIn(inet_aton(addr) | 255),
-                SockaddrIn(0xFFFFFF00),
-            )
-        )
-    return clock, stack, segments
+    world = World(seed=1)
+    router = world.box("router", nic=["i82544:lan0", "i82544:lan1"])
+    for line in (
+        "io-pkt-v4-hc -d i82544 -p tcpip forward",
+        "ifconfig wm0 10.0.0.1/24",
+        "ifconfig wm1 10.1.0.1/24",
+        f"sysctl -qw net.inet.ip.maxflows={maxflows}",
+    ):
+        got = router.sh(line)
+        assert not got.status, got
+    segments = {name: world.segment(name) for name in ("lan0", "lan1")}
+    return world.clock, router.stack, segments
 
 
 def settle(clock: Clock) -> None:

@@ -73,8 +73,8 @@ PING 10.0.0.1 (10.0.0.1): 8000 data bytes
 ifconfig: SIOCGIFFLAGS wm9: No such device or address
 [status 1]
 [BoxA]# route add default 192.168.7.1
-add net default: gateway 192.168.7.1: Network is unreachable
 route: writing to routing socket: Network is unreachable
+add net default: gateway 192.168.7.1: Network is unreachable
 [status 1]
 [BoxA]# sloginfo
 Time             Sev Major Minor Args

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 
 from libnet.clock import Clock, Dice
 from libnet.conf import options as opts
+from libnet.conf.hardware import Nic as NicCard
 from libnet.conf.iopkt import CommandLine, Load
 from libnet.drivers import table
 from libnet.drivers.nic import Nic, NicConfig, parse_options
@@ -46,17 +47,6 @@ PROTOCOLS: Final = {
 IO_NET: Final = "/dev/io-net"
 
 
-class NicSlot(Protocol):
-    """One NIC of the box's hardware, as the machine describes it."""
-
-    index: int
-    driver: str
-    mac: bytes
-    segment: str
-    irq: int
-    pci: int
-
-
 class Machine(Protocol):
     """What is around a stack."""
 
@@ -67,13 +57,13 @@ class Machine(Protocol):
     def find_module(self, name: str) -> str | None:
         """Return the module (its name without directory and .so) of a path or file name, or None."""
 
-    def free_nics(self, driver: str) -> Sequence[NicSlot]:
+    def free_nics(self, driver: str) -> Sequence[NicCard]:
         """Return the NICs of the kind that *driver* serves and nobody holds."""
 
-    def claim(self, slot: NicSlot, ifname: str) -> Callable[[], None]:
+    def claim(self, slot: NicCard, ifname: str) -> Callable[[], None]:
         """Take a NIC for *ifname*; return what lets it go. Raises NetError."""
 
-    def plug(self, slot: NicSlot, ifname: str, wire: str) -> Port:
+    def plug(self, slot: NicCard, ifname: str, wire: str) -> Port:
         """Plug a NIC into *wire*, or into its own segment when that is empty. Raises NetError."""
 
     def make_node(self, path: str) -> None:
@@ -246,6 +236,9 @@ class Manager:
             self._unresolved(module, LSM[module])
             self.log(klog.ERROR, f"{module}.so: not part of this release")
             raise NetError("ENOTSUP")
+        if module in ("devnp-sam", "devnp-shim"):
+            self.log(klog.ERROR, f"{module}.so: no device of its own", major=klog.SLOGC_NETWORK)
+            raise NetError("ENODEV")
         if module.removeprefix("devnp-") in WIFI:
             self._unresolved(module, ("ieee80211_ifattach", "ieee80211_input"))
             self.log(klog.ERROR, f"{module}.so: not part of this release")
@@ -291,7 +284,7 @@ class Manager:
             self.log(klog.ERROR, f"{row.module}: no device found", major=klog.SLOGC_NETWORK)
             raise NetError("ENODEV")
 
-    def _attach_one(self, row: table.Row, conf: NicConfig, slot: NicSlot) -> None:
+    def _attach_one(self, row: table.Row, conf: NicConfig, slot: NicCard) -> None:
         name = self._name("en" if row.flavour == table.SHIM else conf.name or row.prefix, conf.unit)
         release = self.machine.claim(slot, name)
         try:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from libnet.clock import Dice
 from libnet.conf import options as opts
 from libnet.conf.hardware import ANY, DEFAULT_SEGMENT, Nic, make_nic
 from libnet.conf.iopkt import CommandLine, UsageError, parse
@@ -36,7 +37,7 @@ class RealMachine:
     def __init__(self, paths: BoxPaths, loop: Loop, environ: Mapping[str, str]) -> None:
         self.paths, self.loop = paths, loop
         self.clock = loop.clock
-        self.dice = RealDice()
+        self.dice: Dice = RealDice()
         self.cpus = len(os.sched_getaffinity(0))
         self._dlls = [d for d in environ.get("LD_LIBRARY_PATH", "").split(":") if d]
         self._described = World(paths.world).described(paths.name)
@@ -149,7 +150,7 @@ def main(variant: str, argv: Sequence[str], environ: Mapping[str, str]) -> int:
     except BaseException as exc:
         # The last stop: without it a defect would be silent, for standard error may be closed.
         _log_crash(paths, prog, exc)
-        raise
+        sys.stderr.write(f"{prog}: {type(exc).__name__}: {exc} (see sloginfo)\n")
     finally:
         os._exit(status)
 

@@ -4,31 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-VERSION: Final = "1\n"  # of the skeleton; another one on disk is brought up to date
+from libnet.drivers.table import ROWS
 
-# The modules that can be loaded, as they appear in /lib/dll.
+VERSION: Final = "2\n"  # of the skeleton; another one on disk is brought up to date
+
+# What /lib/dll has: the wired family, and the names whose drivers and protocols come later.
 MODULES: Final[tuple[str, ...]] = (
-    *(
-        f"devnp-{name}.so"
-        for name in (
-            "i82544",
-            "e1000",
-            "speedo",
-            "tsec",
-            "mpc85xx",
-            "asix",
-            "xyz",
-            "abc",
-            "sam",
-            "usbdnet",
-            "pcnet",
-            "rtl8169",
-            "rtl",
-            "shim",
-        )
-    ),
-    "devn-tulip.so",
-    "devn-ns83815.so",
+    *(f"{row.module}.so" for row in ROWS),
+    *(f"devnp-{name}.so" for name in ("abc", "ral", "rum", "sam", "shim")),
+    *(f"lsm-{name}.so" for name in ("autoip", "pf-v4", "pf-v6", "qnet", "slip")),
 )
 
 DIRS: Final[tuple[tuple[str, int], ...]] = (
