@@ -149,8 +149,10 @@ def plan(paths: BoxPaths, keep: Sequence[str]) -> list[Bind]:
         binds.append(Bind("/lib", f"/{HOST}/lib"))
     done: list[str] = []
     for path in sorted({os.path.abspath(path) for path in keep}):
-        if not hidden(path) or path.count("/") < 2 or not os.path.isdir(path):
+        if not hidden(path) or not os.path.isdir(path):
             continue
+        if path.count("/") < 2 and path != paths.world:
+            continue  # the caller stands in /tmp: the box's own is meant
         if any(path == top or path.startswith(top + "/") for top in done):
             continue
         if path == paths.root or path.startswith(paths.root + "/"):

@@ -169,6 +169,13 @@ def test_streams_and_exit_status_are_the_commands(sh):
 
 
 @needs_view
+def test_a_shell_is_the_users_with_the_arguments_given(sh):
+    env = sh.env | {"SHELL": "/bin/sh"}
+    assert sh("box", "shell", "BoxA", text="ls -d /net; exit 3\n", env=env) == (3, "/net\n", "")
+    assert sh("box", "shell", "BoxA", "-c", "echo $0 $1", "x", "y", env=env) == (0, "x y\n", "")
+
+
+@needs_view
 def test_signals_reach_the_command(sh):
     with sh.start(
         "box",
