@@ -74,6 +74,16 @@ class Igmp:
         """Plant net.inet.igmp.stats."""
         tree.node("net.inet.igmp", 2, "Internet Group Management Protocol")
         tree.struct_node("net.inet.igmp.stats", None, lambda: dict(self.stat), "IGMP statistics")
+        tree.struct_node("net.inet.multicast", None, self.memberships, "Groups of each interface")
+
+    def memberships(self) -> dict[str, list[int]]:
+        """Return the groups by interface name, in order of joining (netstat -ia)."""
+        ifnets = self.stack.ifnets
+        return {
+            ifnets[index].name: list(groups)
+            for index, groups in self.groups.items()
+            if index in ifnets
+        }
 
     # -- membership
 
