@@ -82,6 +82,7 @@ _OTHERS: Final = (
     ("/net/link/ieee80211/nodes", "wlanctl"),
     ("/net/[^/]+/[^/]+/pcblist", "netstat' or 'sockstat"),
     ("/net/inet6?/[^/]+/stats", "netstat"),
+    ("/net/inet/multicast", "netstat"),
     ("/net/route/(stats|rtable)", "netstat"),
     ("/net/bpf/(stats|peers)", "netstat"),
     ("/net/inet.*/tcp.*/deb.*", "trpt"),
