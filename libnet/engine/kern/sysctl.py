@@ -190,6 +190,10 @@ class SysctlTree:
                 )
             elif child.type != CTLTYPE_NODE:
                 raise ValueError(f"{done} is not a node")
+            elif i == len(parts) - 1:
+                if num not in (None, child.num):
+                    raise ValueError(f"sysctl number of {done} is {child.num}, not {num}")
+                child.desc = desc or child.desc
             at = child
         return at
 

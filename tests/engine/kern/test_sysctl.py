@@ -262,3 +262,13 @@ def test_a_smaller_sbmax_refuses_larger_buffers():
     with pytest.raises(NetError) as caught:
         so.setopt(SOL_SOCKET, SO_RCVBUF, 5000)
     assert caught.value.symbol == "ENOBUFS"
+
+
+def test_a_room_may_describe_a_node_that_appeared_by_itself():
+    _, tree, _ = make()
+    tree.node("net.inet.ip", 0, "Mine")
+    assert [0, "Mine"] in tree.call([4, 2, CTL_DESCRIBE], None, USER)
+    with pytest.raises(ValueError, match="is 0, not 5"):
+        tree.node("net.inet.ip", 5)
+    with pytest.raises(ValueError, match="not a node"):
+        tree.node("net.inet.ip.ttl.x")
