@@ -134,7 +134,7 @@ class Asked:
                 self.pub = True
             elif word.startswith("trail"):
                 self.trail += 1
-            elif word == "pro" or (word.startswith("pro") and not word[-1].isdigit()):
+            elif word.startswith("pro") and not self.pro:
                 self.pro = True
             elif self.pro and not self.iface:
                 self.iface = word
@@ -473,8 +473,8 @@ def _key(addr: int, *, proxy: bool) -> SockaddrIn:
 def file_lines(text: str) -> list[str]:
     """Return the lines of a -f file without comments; a backslash at the end joins two lines.
 
-    >>> file_lines("a 1 # x\\\\n#\\\\nb \\\\\\\\\\\\n2\\\\n")
-    ['a 1 ', '', 'b 2']
+    >>> file_lines("a 1 # x" + chr(10) + "b 2")
+    ['a 1 ', 'b 2']
     """
     out: list[str] = []
     pending = ""

@@ -364,8 +364,9 @@ class RouteTable:
         if ifa is None:
             ifa = ifalib.ifa_ifwithnet(stack, hop)
         if ifa is None:
-            rt = self.rtlookup(dst)
-            if rt is not None:
+            # Somebody may have said that this gateway is on a wire which has no address in its net.
+            rt = self.rtlookup(hop)
+            if rt is not None and not rt.flags & RTF_GATEWAY:
                 ifa = rt.ifa
         return ifa
 
