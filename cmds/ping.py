@@ -12,7 +12,6 @@ from cmds._handover import handover, not_ours
 from cmds._names import HostNotFound, Names
 from libnet.addr import AF_INET, SockaddrIn, inet_aton, is_multicast
 from libnet.errors import NetError
-from libnet.ioctl.sockio import IfReq
 from libnet.libsocket.ctx import Ctx, SignalWatch
 from libnet.libsocket.sock import (
     IP_HDRINCL,
@@ -238,7 +237,7 @@ def _configure(sock: Socket, err: Err, conf: PingConf, given: dict[str, Any]) ->
         except NetError as exc:
             err.warn(exc, "SO_DONTROUTE")
     if given["interface"] is not None:
-        _must(sock, err, SOL_SOCKET, SO_BINDTODEVICE, IfReq(given["interface"]), given["interface"])
+        _must(sock, err, SOL_SOCKET, SO_BINDTODEVICE, given["interface"], given["interface"])
     _must(sock, err, IPPROTO_IP, IP_HDRINCL, 1, "Can't set special IP header")
     if is_multicast(conf.dst):
         if given["noloop"]:

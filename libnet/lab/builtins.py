@@ -268,9 +268,9 @@ def _slogger(shell: Shell, argv: list[str], streams: Streams) -> int:
     if len(argv) > 1:
         why = "a box in memory keeps its log by itself, and takes no options for it"
         return _complain(argv, streams, f"{argv[1]}: {why}")
-    if os.path.lexists(shell.box.file(SLOG)):
+    if SLOG.lstrip("/") in shell.box.paths.nodes:
         return _complain(argv, streams, f"{SLOG}: slogger is already running")
-    shell.box.write(SLOG, "")
+    shell.box.paths.add_node(SLOG)
     return 0
 
 

@@ -68,16 +68,12 @@ class MemoryMachine:
         return port
 
     def make_node(self, path: str) -> None:
-        """Make an empty file of that name in the box."""
-        host = self._box.file(path)
-        os.makedirs(os.path.dirname(host), exist_ok=True)
-        self._box.write(path, "")
+        """Let a name such as /dev/io-net/en0 appear in the box."""
+        self._box.paths.add_node(path)
 
     def remove_node(self, path: str) -> None:
-        """Take the file away."""
-        host = self._box.file(path)
-        if os.path.lexists(host):
-            os.unlink(host)
+        """Take such a name away."""
+        self._box.paths.remove_node(path)
 
 
 class ManagedStack:

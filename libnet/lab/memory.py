@@ -73,13 +73,18 @@ PROGRAMS: Final[dict[str, str]] = {
     "waitfor": "cmds.waitfor:main",
 }
 
+# Installed set-user-ID root: its raw socket is granted to anybody.
+SETUID: Final = frozenset(("ping",))
+
 EPOCH: Final = 1394000000.0  # seconds since 1970 at the start of a virtual world
 PATIENCE_S: Final = 86400.0  # how long a command may take before it gets a SIGINT
 NOT_FOUND: Final = 127
 SYNTAX: Final = 2
+RAM_DISK: Final = "/dev/shm"
 LOG_RECORDS: Final = 1024
 _ENCODING: Final = "utf-8"
 _SKELETON_DIRS: Final = dict(DIRS)
+_SKELETON_FILES: Final = files()
 
 Serve = Callable[[str, list[Any]], Any]
 
@@ -142,7 +147,7 @@ class World:
         self.segments: dict[str, Segment] = {}
         self._remove: Callable[[], Any] | None = None
         if directory is None:
-            directory = tempfile.mkdtemp(prefix="iopkt-")
+            directory = tempfile.mkdtemp(prefix="iopkt-", dir=_fast_directory())
             self._remove = weakref.finalize(self, shutil.rmtree, directory, True)
         self.directory = directory
 
@@ -218,6 +223,11 @@ class World:
         return result.out, result.status
 
 
+def _fast_directory() -> str | None:
+    """Return a file system in memory where there is one: making a directory costs a fiftieth."""
+    return RAM_DISK if os.access(RAM_DISK, os.W_OK | os.X_OK) else None
+
+
 def _wall_now() -> float:
     from libnet.loop.host import RealHost
 
@@ -225,34 +235,67 @@ def _wall_now() -> float:
 
 
 class MemoryPaths(BoxPaths):
-    """The places of a box; each file of a new box is made when it is first asked for."""
+    """The places of a box; what a new box has is made when it is first asked for.
+
+    nodes  names that stacks have registered, such as /dev/socket: empty files, made likewise
+    """
 
     def __init__(self, world: str, name: str) -> None:
         super().__init__(world, name)
+        self.nodes: set[str] = set()
         self._made: set[str] = set()
 
     def file(self, path: str) -> str:
-        """Return where *path* lies, there to be opened if a new box has it."""
+        """Return where *path* lies, there to be opened if the box has it."""
         host = super().file(path)
-        if host.startswith(self.root) and host not in self._made:
+        if host not in self._made and host.startswith(self.root + "/"):
             self._made.add(host)
             self._make(host[len(self.root) + 1 :])
         return host
+
+    def _own(self, path: str) -> str:
+        """Return the box's own name of *path*, without the leading slash."""
+        return os.path.normpath(path).lstrip("/")
+
+    def text(self, path: str) -> str:
+        """Return the text of a file, without making it if it is as in a new box. Raises OSError."""
+        text = _SKELETON_FILES.get(self._own(path)) if path.startswith("/") else None
+        if text is not None and not os.path.lexists(os.path.join(self.root, self._own(path))):
+            return text
+        with open(self.file(path), encoding=_ENCODING, errors="surrogateescape") as file:
+            return file.read()
+
+    def add_node(self, path: str) -> None:
+        """Let the name *path* appear."""
+        name = self._own(path)
+        self.nodes.add(name)
+        host = os.path.join(self.root, name)
+        self._made -= {host, os.path.dirname(host)}
+
+    def remove_node(self, path: str) -> None:
+        """Let it vanish."""
+        name = self._own(path)
+        self.nodes.discard(name)
+        host = os.path.join(self.root, name)
+        if os.path.lexists(host):
+            os.unlink(host)
 
     def _make(self, name: str) -> None:
         directory = name
         while directory and directory not in _SKELETON_DIRS:
             directory = os.path.dirname(directory)
         self._make_dir(directory)
-        texts = files()
-        if name in texts:
-            self._write(name, texts[name])
+        if name in _SKELETON_FILES:
+            self._write(name, _SKELETON_FILES[name])
+        elif name in self.nodes:
+            self._write(name, "")
         elif name == directory:
+            below = name + "/" if name else ""
             for other in _SKELETON_DIRS:
-                if other.startswith(name + "/"):
+                if other.startswith(below):
                     self._make_dir(other)
-            for other, text in texts.items():
-                if other.startswith(name + "/"):
+            for other, text in (*_SKELETON_FILES.items(), *((node, "") for node in self.nodes)):
+                if other.startswith(below):
                     self._write(other, text)
 
     def _make_dir(self, name: str) -> None:
@@ -264,6 +307,7 @@ class MemoryPaths(BoxPaths):
     def _write(self, name: str, text: str) -> None:
         path = os.path.join(self.root, name)
         if not os.path.lexists(path):
+            os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "w", encoding=_ENCODING) as file:
                 file.write(text)
 
@@ -413,8 +457,7 @@ class Box:
 
     def read(self, path: str) -> str:
         """Return the text of a file of the box. Raises OSError."""
-        with open(self.file(path), encoding=_ENCODING, errors="surrogateescape") as file:
-            return file.read()
+        return self.paths.text(path)
 
     def write(self, path: str, text: str) -> None:
         """Make, or replace, a file of the box. Raises OSError."""
@@ -437,7 +480,7 @@ class Box:
         stack = self.stacks.get(prefix)
         if stack is None:
             raise NetError("EAFNOSUPPORT")
-        serve = stack.connect(root=self.root, prog=prog)
+        serve = stack.connect(root=self.root or prog in SETUID, prog=prog)
 
         def guarded(op: str, args: list[Any]) -> Any:
             if self.stacks.get(prefix) is not stack:
@@ -485,10 +528,7 @@ class Box:
         note  what a note in the box's run directory tells besides; mount -T io-pktN looks there
         """
         self.stacks[prefix] = stack
-        node = self._node(prefix)
-        os.makedirs(os.path.dirname(node), exist_ok=True)
-        with open(node, "w", encoding="ascii"):
-            pass  # the name is all that waitfor looks for
+        self.paths.add_node(f"{prefix}/dev/socket")  # the name is all that waitfor looks for
         if note is not None and (prefix or note.get("instance")):
             os.makedirs(self.paths.run, mode=0o700, exist_ok=True)
             path = os.path.join(self.paths.run, f"stack-memory{len(self._notes)}.json")
@@ -499,9 +539,10 @@ class Box:
     def detach(self, prefix: str = "") -> BoxStack | None:
         """Take the stack at *prefix* away without a word to it; its descriptors give ESRCH."""
         stack = self.stacks.pop(prefix, None)
-        for path in (self._node(prefix), self._notes.pop(prefix, None)):
-            if path is not None and os.path.lexists(path):
-                os.unlink(path)
+        self.paths.remove_node(f"{prefix}/dev/socket")
+        note = self._notes.pop(prefix, None)
+        if note is not None and os.path.lexists(note):
+            os.unlink(note)
         return stack
 
     def stop_stack(self, prefix: str = "") -> None:
@@ -521,12 +562,7 @@ class Box:
                 unplug()
         for nic in self.nics:
             nic.attached = ""
-        slog = self.paths.file(SLOG)
-        if os.path.lexists(slog):
-            os.unlink(slog)
-
-    def _node(self, prefix: str) -> str:
-        return self.paths.socket(prefix)
+        self.paths.remove_node(SLOG)
 
     # Hardware, as a stack's machine wants it.
 

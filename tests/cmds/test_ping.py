@@ -15,7 +15,6 @@ import cmds.ping
 from cmds.ping import USAGE, strtod, strtol
 from libnet.addr import SockaddrIn
 from libnet.errors import NetError
-from libnet.ioctl.sockio import IfReq
 from libnet.lab.memory import World
 from libnet.libsocket.sock import (
     IP_HDRINCL,
@@ -212,7 +211,7 @@ def test_the_socket_is_set_up_as_asked(box):
     assert options[:4] == [
         (SO_DEBUG, 1),
         (SO_DONTROUTE, 1),
-        (SO_BINDTODEVICE, IfReq("wm0")),
+        (SO_BINDTODEVICE, "wm0"),
         (IP_HDRINCL, 1),
     ]
     assert (IP_MULTICAST_IF, 0x0A000001) in options

@@ -331,6 +331,92 @@ def test_the_table_of_programs_is_that_of_the_package():
     assert listed == PROGRAMS
 
 
+# Whole: the engine, the drivers and the wire of this package.
+
+
+def two(seed=7, **kw):
+    made = World(seed=seed, **kw)
+    for number, name in enumerate("AB", 1):
+        box = made.box(name, nic="i82544:lan0")
+        assert box.sh("io-pkt-v4-hc -d i82544") == ("", "", 0)
+        assert box.sh(f"ifconfig wm0 10.0.0.{number}/24") == ("", "", 0)
+    return made
+
+
+def test_two_boxes_on_one_wire():
+    with two() as made:
+        got = made.box("A").sh("ping -c 3 10.0.0.2")
+        assert got.err == ""
+        assert got.out == (
+            "PING 10.0.0.2 (10.0.0.2): 56 data bytes\n"
+            + "".join(
+                f"64 bytes from 10.0.0.2: icmp_seq={n} ttl=255 time=0.000 ms\n" for n in range(3)
+            )
+            + "\n----10.0.0.2 PING Statistics----\n"
+            "3 packets transmitted, 3 packets received, 0.0% packet loss\n"
+            "round-trip min/avg/max/stddev = 0.000/0.000/0.000/0.000 ms\n"
+        )
+
+
+def test_an_hour_of_losses_twice_is_the_same_hour():
+    from libnet.media.impair import Impairments
+
+    def hour():
+        with two(seed=11) as made:
+            made.segment("lan0").impair(Impairments(loss=10, delay=2, jitter=1))
+            return made.box("A").sh("ping -c 3600 10.0.0.2")
+
+    first = hour()
+    assert "3600 packets transmitted" in first.out
+    assert " 0.0% packet loss" not in first.out
+    assert first == hour()
+
+
+def test_fragments_routes_and_refusals_through_real_stacks():
+    with two() as made:
+        box = made.box("A")
+        # ARP holds one packet: the first of several fragments to a new neighbour is lost.
+        assert box.sh("ping -c 1 10.0.0.2").status == 0
+        assert "3008 bytes from 10.0.0.2" in box.sh("ping -c 1 -s 3000 10.0.0.2").out
+        assert "RR: \t10.0.0.2\n\t10.0.0.1\n" in box.sh("ping -c 1 -R 10.0.0.2").out
+        got = box.sh("ping -c 1 -D -s 2000 10.0.0.2")
+        assert (got.err, got.status) == ("ping: sendto: Message too long\n", 2)
+        got = box.sh("ping -c 1 10.9.9.9")
+        assert (got.err, got.status) == ("ping: sendto: No route to host\n", 2)
+        assert made.box("B").sh("ping -c 1 -T 7 -t 0x10 -I 10.0.0.2 10.0.0.1").status == 0
+        assert box.sh("ping -c 1 -B wm9 10.0.0.2") == (
+            "",
+            "ping: wm9: No such device or address\n",
+            1,
+        )
+        box.root = False
+        assert box.sh("ping -c 1 10.0.0.2").status == 0
+
+
+def test_a_second_start_is_refused_and_a_prefix_is_another_stack():
+    with two() as made:
+        box = made.box("A")
+        assert box.sh("io-pkt-v4-hc") == (
+            "",
+            "io-pkt-v4-hc: unable to attach /dev/socket: Resource busy\n",
+            1,
+        )
+        assert box.sh("io-pkt-v4-hc -i 1 -ptcpip prefix=/alt").status == 0
+        assert "wm0" not in box.sh("SOCK=/alt ifconfig").out
+        assert "wm0" in box.sh("ifconfig").out
+        box.stop_stack("/alt")
+        assert box.sh("SOCK=/alt ifconfig").status == 1
+
+
+def test_a_power_cut_silences_a_box_and_it_starts_again():
+    with two() as made:
+        made.box("B").power_cut()
+        assert made.box("A").sh("ping -c 1 10.0.0.2").status == 2
+        again = made.box("B").sh("io-pkt-v4-hc -d i82544; ifconfig wm0 10.0.0.2/24")
+        assert again == ("", "", 0)
+        assert made.box("A").sh("ping -c 3 10.0.0.2").status == 0
+
+
 # The scheduler alone.
 
 
