@@ -18,13 +18,13 @@ from collections.abc import Callable
 
 from libnet.loop.carrier import CarrierLoop
 from libnet.loop.loop import Loop
-from libnet.media.outside import Bridge
+from libnet.media.loan import Lender
+from libnet.media.outside import Bridge, OutsidePort
+from libnet.media.tap import TapPort
 from libnet.media.unixseg import UnixPort
 
 
 def _tap(loop: Loop, spec: dict[str, str]) -> Callable[[], None]:
-    from libnet.media.tap import TapPort
-
     tap = TapPort(loop, int(spec["fd"]))
     tap.broken = loop.stop
     return _bridge(loop, spec, tap)
@@ -36,17 +36,23 @@ def _dgram(loop: Loop, spec: dict[str, str]) -> Callable[[], None]:
     return _bridge(loop, spec, DgramPort(loop, spec["local"], spec["remote"]))
 
 
-def _bridge(loop: Loop, spec: dict[str, str], outside: object) -> Callable[[], None]:
-    from libnet.media.outside import OutsidePort
-
-    assert isinstance(outside, OutsidePort)
+def _bridge(loop: Loop, spec: dict[str, str], outside: OutsidePort) -> Callable[[], None]:
     try:
         inside = UnixPort(loop, spec["segment"], spec["label"])
     except BaseException:
         outside.close()
         raise
     inside.takes = 0
-    return Bridge(inside, outside).close
+    bridge = Bridge(inside, outside)
+    if not isinstance(outside, TapPort):
+        return bridge.close
+    lender = Lender(loop, inside, outside)
+
+    def close() -> None:
+        lender.close()
+        bridge.close()
+
+    return close
 
 
 def _capture(loop: Loop, spec: dict[str, str]) -> Callable[[], None]:

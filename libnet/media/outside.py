@@ -60,6 +60,15 @@ class OutsidePort:
         for frame in frames:
             self.send(frame)
 
+    def pause(self) -> None:
+        """Stop reading: somebody else does."""
+        self._reactor.remove_reader(self.fd)
+
+    def resume(self) -> None:
+        """Read again."""
+        if self.fd >= 0:
+            self._reactor.add_reader(self.fd, self._readable)
+
     def close(self) -> None:
         """Give the descriptor back."""
         if self.fd >= 0:
@@ -73,6 +82,7 @@ class OutsidePort:
 
     def _readable(self) -> None:
         fd, frames = self.fd, list[bytes]()
+        lost = False
         for _ in range(DRAIN):
             try:
                 frame = os.read(fd, MAX_FRAME)
@@ -80,7 +90,7 @@ class OutsidePort:
                 break
             except OSError:
                 self.stat["receive error"] += 1
-                self._lost()
+                lost = True
                 break
             if len(frame) < MIN_FRAME:
                 self.stat["bad frame length"] += 1
@@ -93,6 +103,8 @@ class OutsidePort:
             stat["ipackets"] += len(frames)
             stat["ibytes"] += sum(map(len, frames))
             self.receive(frames)
+        if lost and self.fd == fd:
+            self._lost()
 
     def _lost(self) -> None:
         """Decide what a failed read means: here, that nothing will come any more."""

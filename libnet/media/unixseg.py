@@ -25,7 +25,7 @@ import os
 import select
 import socket
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from libnet.clock import Dice
 from libnet.media.datagram import (
@@ -35,6 +35,7 @@ from libnet.media.datagram import (
     DATA,
     HELLO,
     IMPAIR,
+    LEND,
     LINK,
     MARKED,
     MAX_DATAGRAM,
@@ -60,6 +61,10 @@ from libnet.media.port import (
 )
 from libnet.sunaddr import unix_address
 
+if TYPE_CHECKING:
+    from libnet.media.loan import Borrower
+    from libnet.media.outside import OutsidePort
+
 DRAIN: Final = 64  # datagrams taken in one callback before others get their turn
 BACKLOG_FRAMES: Final = 4096  # frames that wait for one full receiver
 BACKLOG_OCTETS: Final = 1 << 20
@@ -81,7 +86,7 @@ def port_name(label: str, number: int, role: str = "") -> str:
     >>> port_name("BoxA.wm0", 255)
     'BoxA.wm0~00000000000000ff'
     """
-    if not label or label.startswith(".") or any(c in "/~\0" for c in label):
+    if not label.isprintable() or not label or label[0] == "." or "/" in label or "~" in label:
         raise ValueError(f"{label!r} cannot name a port")
     return f"{label}~{number:016x}" + (f"~{role}" if role else "")
 
@@ -151,9 +156,13 @@ def write_impairments(directory: str, how: Impairments) -> int:
         generation = 1 + int.from_bytes(os.urandom(3), "big")  # later than any plausible one
     path = os.path.join(directory, IMPAIR_FILE)
     fresh = f"{path}.{os.getpid()}"
-    with open(fresh, "w", encoding="utf-8", opener=_private) as file:
-        json.dump({"generation": generation, **how.to_dict()}, file)
-    os.replace(fresh, path)
+    try:
+        with open(fresh, "w", encoding="utf-8", opener=_private) as file:
+            json.dump({"generation": generation, **how.to_dict()}, file)
+        os.replace(fresh, path)
+    except OSError:
+        _unlink(fresh)  # a full disk
+        raise
     return generation
 
 
@@ -303,10 +312,21 @@ class Asker:
             self.reports[gram.number] = told
 
 
-class _Peer:
+class Peer:
     """Another port, as a sender sees it."""
 
-    __slots__ = ("all", "backlog", "control", "label", "name", "number", "octets", "sock", "waits")
+    __slots__ = (
+        "all",
+        "backlog",
+        "control",
+        "direct",
+        "label",
+        "name",
+        "number",
+        "octets",
+        "sock",
+        "waits",
+    )
 
     def __init__(self, name: str, label: str, number: int, role: str) -> None:
         self.name, self.label, self.number = name, label, number
@@ -315,6 +335,7 @@ class _Peer:
         self.backlog: list[bytes] = []  # frames not yet sent
         self.control: list[bytes] = []  # control datagrams not yet sent; they go first
         self.octets = 0  # those of the backlog, when it waits
+        self.direct: OutsidePort | None = None  # borrowed: where its frames are written at once
         self.waits = False  # full: the epoll instance watches for room
 
 
@@ -327,7 +348,7 @@ class UnixPort:
     dice       what impairments are thrown with when they bring no seed (None: seeded by the host)
     role       "" or "all": a recorder that gets every frame
 
-    Raises OSError when the directory cannot be used, ValueError for an impossible label. A wrong
+    Raises OSError when the directory cannot be used; EINVAL for an impossible label. A wrong
     impairment file is counted ("bad impair file") and taken as a perfect wire.
     """
 
@@ -337,7 +358,10 @@ class UnixPort:
         self.label = label
         self.directory = directory
         self.number = int.from_bytes(os.urandom(8), "big")
-        self.name = port_name(label, self.number, role)
+        try:
+            self.name = port_name(label, self.number, role)
+        except ValueError as exc:
+            raise OSError(errno.EINVAL, str(exc)) from None
         self.receive: Callable[[Sequence[bytes]], None] = self._nobody
         self.link: Callable[[bool], None] = ignore_link
         self.offload = True
@@ -346,19 +370,22 @@ class UnixPort:
         self._reactor = reactor
         self._dice: Dice = dice or seeded(self.number, label)
         self._queue: list[bytes] = []
-        self._peers: dict[str, _Peer] = {}
-        self._by_number: dict[int, _Peer] = {}
-        self._others: tuple[_Peer, ...] = ()  # those that frames may go to
-        self._recorders: tuple[_Peer, ...] = ()
-        self._macs: dict[bytes, _Peer] = {}
+        self._peers: dict[str, Peer] = {}
+        self._by_number: dict[int, Peer] = {}
+        self._others: tuple[Peer, ...] = ()  # those that frames may go to
+        self._recorders: tuple[Peer, ...] = ()
+        self._macs: dict[bytes, Peer] = {}
         self._strangers: set[int] = set()
         self._epoll: select.epoll | None = None
-        self._full: dict[int, _Peer] = {}
+        self._full: dict[int, Peer] = {}
         self._how = Impairments()
         self._generation = 0
         self._asked = 0
         self._impairer: Impairer | None = None
         self._role = role
+        self._loan: Borrower | None = None
+        self.changed: Callable[[], None] | None = None  # set by a Lender
+        self.lend: Callable[[int], None] | None = None  # set by a Lender
         self.closed = False
 
         make_segment(directory)
@@ -368,7 +395,7 @@ class UnixPort:
         self._read_impairments()
         self._rescan()
         for peer in list(self._peers.values()):
-            self._control(peer, HELLO)
+            self.control(peer, HELLO)
         reactor.add_reader(self._sock.fileno(), self._readable)
 
     # What the NIC calls.
@@ -413,8 +440,10 @@ class UnixPort:
         self.closed = True
         self.carrier = False
         self._reactor.remove_reader(self._sock.fileno())
+        if self._loan is not None:
+            self._loan.end()
         for peer in list(self._peers.values()):
-            self._control(peer, BYE)
+            self.control(peer, BYE)
             self.stat["unplugged"] += len(peer.backlog)
             self._forget(peer)
         if self._impairer is not None:
@@ -466,9 +495,9 @@ class UnixPort:
         elif not self._recorders:
             self.stat["nobody there"] += len(frames)
 
-    def _switch(self, frames: Sequence[bytes], others: tuple[_Peer, ...]) -> None:
+    def _switch(self, frames: Sequence[bytes], others: tuple[Peer, ...]) -> None:
         macs = self._macs
-        boxes: dict[_Peer, list[bytes]] = {}
+        boxes: dict[Peer, list[bytes]] = {}
         last, outs = b"", list[list[bytes]]()
         for frame in frames:
             dst = frame[:6]
@@ -489,9 +518,11 @@ class UnixPort:
             if mine:
                 self._push(peer, mine)
 
-    def _push(self, peer: _Peer, frames: Sequence[bytes]) -> None:
+    def _push(self, peer: Peer, frames: Sequence[bytes]) -> None:
         """Send *frames* to *peer*, or as many as it has room for."""
-        if peer.waits:
+        if peer.direct is not None:
+            peer.direct.send_many(frames)
+        elif peer.waits:
             self._keep(peer, frames)
         elif len(frames) <= BATCH_FRAMES and sum(map(len, frames)) <= BATCH_OCTETS:
             if not self._out(peer, build_data(frames, self._generation, self.number)):
@@ -502,7 +533,7 @@ class UnixPort:
             self._drain(peer)
             self._bound(peer)
 
-    def _keep(self, peer: _Peer, frames: Sequence[bytes]) -> None:
+    def _keep(self, peer: Peer, frames: Sequence[bytes]) -> None:
         if peer.name in self._peers:
             peer.backlog.extend(frames)
             peer.octets += sum(map(len, frames))
@@ -510,7 +541,7 @@ class UnixPort:
         else:
             self.stat["dead port"] += len(frames)
 
-    def _bound(self, peer: _Peer) -> None:
+    def _bound(self, peer: Peer) -> None:
         """Drop from the end what a full receiver may not hold."""
         backlog = peer.backlog
         dropped = max(len(backlog) - BACKLOG_FRAMES, 0)
@@ -523,7 +554,7 @@ class UnixPort:
         if dropped:
             self.stat["receiver full"] += dropped
 
-    def _drain(self, peer: _Peer) -> None:
+    def _drain(self, peer: Peer) -> None:
         """Send what waits for *peer* while it has room."""
         while peer.control:
             if not self._out(peer, peer.control[0]):
@@ -540,7 +571,7 @@ class UnixPort:
         del backlog[:at]
         peer.octets = sum(map(len, backlog)) if backlog else 0
 
-    def _out(self, peer: _Peer, data: bytes) -> bool:
+    def _out(self, peer: Peer, data: bytes) -> bool:
         """Send one datagram; return whether it is done with (False: it is to be kept, if at all)."""
         sock = peer.sock
         if sock is None:
@@ -565,7 +596,7 @@ class UnixPort:
             self.stat["send error"] += 1
         return True
 
-    def _wait(self, peer: _Peer, sock: socket.socket) -> None:
+    def _wait(self, peer: Peer, sock: socket.socket) -> None:
         # An epoll instance is readable when one of its members is writable, so the loop need not
         # know about writing.
         if peer.waits:
@@ -586,7 +617,8 @@ class UnixPort:
                 peer.waits = False
                 self._drain(peer)
 
-    def _control(self, peer: _Peer, kind: int, text: bytes = b"") -> None:
+    def control(self, peer: Peer, kind: int, text: bytes = b"") -> None:
+        """Send *peer* a control datagram, later if it is full."""
         data = build(kind, self._generation, self.number, text)
         if not self._out(peer, data) and kind != BYE and peer.name in self._peers:
             peer.control.append(data)
@@ -597,10 +629,10 @@ class UnixPort:
         """Learn of every port in the directory that is not known yet."""
         for name, label, number, role in ports(self.directory):
             if name not in self._peers and name != self.name and role != "ctl":
-                self._meet(_Peer(name, label, number, role))
+                self._meet(Peer(name, label, number, role))
         self._sort()
 
-    def _meet(self, peer: _Peer) -> None:
+    def _meet(self, peer: Peer) -> None:
         self._peers[peer.name] = peer
         self._by_number[peer.number] = peer
         self._strangers.discard(peer.number)
@@ -611,8 +643,49 @@ class UnixPort:
         peers = [p for p in self._peers.values() if how.hears(self.label, p.label) or p.all]
         self._others = tuple(p for p in peers if not p.all)
         self._recorders = tuple(p for p in peers if p.all)
+        if self._loan is not None:
+            self._loan.review()
+        if self.changed is not None:
+            self.changed()
 
-    def _forget(self, peer: _Peer) -> None:
+    # Lending and borrowing (libnet.media.loan).
+
+    def alone_with(self) -> Peer | None:
+        """Return the only other port of a wire that is neither recorded nor impaired, or None."""
+        if len(self._others) != 1 or self._recorders or self._how or self._role or self.closed:
+            return None
+        return self._others[0]
+
+    def make_control_socket(self) -> tuple[socket.socket, str]:
+        """Return a socket beside the port's own, and its path. Raises OSError."""
+        path = os.path.join(self.directory, port_name(self.label, self.number, "ctl"))
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        _bind(sock, path)
+        return sock, path
+
+    def control_socket(self, number: int) -> socket.socket | None:
+        """Return a socket connected to the "~ctl" socket of *number*, or None if it has none."""
+        for name, _label, its_number, role in ports(self.directory):
+            if its_number == number and role == "ctl":
+                return connect(self.directory, name)
+        return None
+
+    def _offered(self, number: int) -> None:
+        """Borrow what the port *number* offers, when there is nobody else on the wire."""
+        peer = self._by_number.get(number)
+        if peer is None or peer is not self.alone_with() or self._loan is not None:
+            return
+        from libnet.media.loan import Borrower
+
+        try:
+            self._loan = Borrower(self._reactor, self, peer, self._loan_ended)
+        except OSError:
+            self.stat["loan error"] += 1
+
+    def _loan_ended(self) -> None:
+        self._loan = None
+
+    def _forget(self, peer: Peer) -> None:
         if self._peers.pop(peer.name, None) is None:
             return
         self._by_number.pop(peer.number, None)
@@ -624,7 +697,7 @@ class UnixPort:
             peer.sock.close()
         self._sort()
 
-    def _dead(self, peer: _Peer) -> None:
+    def _dead(self, peer: Peer) -> None:
         """Its process was killed: forget it and remove its file."""
         self.stat["dead port"] += 1 + len(peer.backlog)
         peer.backlog = []
@@ -632,7 +705,7 @@ class UnixPort:
         _unlink(os.path.join(self.directory, peer.name))
         self._forget(peer)
 
-    def _known(self, number: int) -> _Peer | None:
+    def _known(self, number: int) -> Peer | None:
         """Return the port with *number*, looked up in the directory if need be."""
         peer = self._by_number.get(number)
         if peer is None and number not in self._strangers:
@@ -720,6 +793,11 @@ class UnixPort:
                 self.link(up)
         elif kind == STATS:
             self._report(gram.number)
+        elif kind == LEND:
+            if self.lend is not None:
+                self.lend(gram.number)
+            else:
+                self._offered(gram.number)
         else:
             self.stat["bad kind"] += 1
 
@@ -727,17 +805,15 @@ class UnixPort:
         """Answer who asked for the counters."""
         import json
 
-        for name, _label, its_number, role in ports(self.directory):
-            if its_number == number and role == "ctl":
-                sock = connect(self.directory, name)
-                if sock is None:
-                    return
-                text = json.dumps({"label": self.label, "carrier": self.carrier, **self.stat})
-                with sock:
-                    try:
-                        sock.send(build(REPORT, self._generation, self.number, text.encode()))
-                    except OSError:
-                        self.stat["send error"] += 1
+        sock = self.control_socket(number)
+        if sock is None:
+            return
+        text = json.dumps({"label": self.label, "carrier": self.carrier, **self.stat})
+        with sock:
+            try:
+                sock.send(build(REPORT, self._generation, self.number, text.encode()))
+            except OSError:
+                self.stat["send error"] += 1
 
     def _new_generation(self, generation: int) -> None:
         """Look at the impairments again when a peer knows later ones, once for each it names."""
