@@ -98,7 +98,14 @@ class Result(NamedTuple):
 
 
 class BoxStack(Protocol):
-    """A stack as a box in memory holds it."""
+    """A stack as a box in memory holds it.
+
+    stack  the engine, for whoever looks inside
+    """
+
+    @property
+    def stack(self) -> Any:
+        """Return the engine's Stack."""
 
     def connect(self, *, root: bool, prog: str) -> Serve:
         """Return what serves the operations of one new descriptor."""
@@ -467,12 +474,12 @@ class Box:
     # Stacks.
 
     @property
-    def stack(self) -> BoxStack:
-        """The stack at /dev/socket. Raises EAFNOSUPPORT when there is none."""
-        stack = self.stacks.get("")
-        if stack is None:
+    def stack(self) -> Any:
+        """The engine's Stack at /dev/socket. Raises EAFNOSUPPORT when there is none."""
+        held = self.stacks.get("")
+        if held is None:
             raise NetError("EAFNOSUPPORT")
-        return stack
+        return held.stack
 
     def connect(self, prefix: str, prog: str = "") -> Transport:
         """Return a new descriptor of the stack at *prefix*. Raises EAFNOSUPPORT."""

@@ -41,6 +41,7 @@ class EchoStack:
     def __init__(self, clock, *, delay=0.0005, refuse=None, answer=None):
         self.clock, self.delay, self.refuse = clock, delay, refuse or {}
         self.answer = answer or self.echo
+        self.stack = self
         self.options = []
         self.sent = []
         self.queue = []

@@ -396,6 +396,7 @@ def test_fragments_routes_and_refusals_through_real_stacks():
 def test_a_second_start_is_refused_and_a_prefix_is_another_stack():
     with two() as made:
         box = made.box("A")
+        assert box.stack.ifunit("wm0") is not None
         assert box.sh("io-pkt-v4-hc") == (
             "",
             "io-pkt-v4-hc: unable to attach /dev/socket: Resource busy\n",
