@@ -52,6 +52,7 @@ FLAGS: Final = (
 
 _FAMILIES: Final = {AF_INET: "Internet", AF_INET6: "Internet6", 16: "AppleTalk", 29: "Encap"}
 _WIDTH: Final = 18
+_FLAGS_WIDTH: Final = 6
 
 
 def flag_letters(flags: int, *, spaced: bool = False) -> str:
@@ -207,26 +208,29 @@ class RouteText:
             return 34, 30
         return _WIDTH, _WIDTH
 
-    def header(self, family: int) -> str:
+    def header(self, family: int, *, spaced: bool = False) -> str:
         """Return the heading of a family: an empty line, its name, the columns."""
+        flags = len(FLAGS) if spaced else _FLAGS_WIDTH
         dst, gate = self.widths(family)
         name = _FAMILIES.get(family)
         title = f"{name}:" if name else f"Protocol Family {family}:"
         return (
-            f"\n{title}\n{'Destination':<{dst}} {'Gateway':<{gate}} {'Flags':<6} {'Refs':>6} "
+            f"\n{title}\n{'Destination':<{dst}} {'Gateway':<{gate}} {'Flags':<{flags}} {'Refs':>6} "
             f"{'Use':>8} {'Mtu':>6}  Interface\n"
         )
 
     def entry(self, msg: RtMsg, *, spaced: bool = False) -> str:
         """Return the line of one route, from a sysctl dump."""
         dst, gate = self.widths(family_of(msg.addrs.dst))
-        flags = flag_letters(msg.flags, spaced=spaced)
+        # Blanks for what is not set make the column as wide as there are flags.
+        width = len(FLAGS) if spaced else _FLAGS_WIDTH
+        flags = flag_letters(msg.flags, spaced=spaced)[:width]
         mtu = str(msg.rmx.mtu) if msg.rmx.mtu else "-"
         lock = "L" if msg.rmx.locks & RTV_MTU else " "
         return (
             self._column(self.destination(msg), dst)
             + self._column(self.routename(msg.addrs.gateway), gate)
-            + f"{flags[:6]:<6} {msg.seq:>6} {msg.use:>8} {mtu:>6}{lock} {self.ifname(msg)}\n"
+            + f"{flags:<{width}} {msg.seq:>6} {msg.use:>8} {mtu:>6}{lock} {self.ifname(msg)}\n"
         )
 
 
@@ -289,7 +293,7 @@ def routes_text(
             continue
         if of != last:
             last = of
-            out.append(how.header(of))
+            out.append(how.header(of, spaced=spaced))
         out.append((prefix(msg) if prefix else "") + how.entry(msg, spaced=spaced))
         if verbose:
             out.append(metrics_lines(msg))
