@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cmds.route import main
-from cmds.route.addrs import BadValue, Request, UsageError, atoi, hex_octets, link_addr, network_of
+from cmds.route.addrs import (
+    WITH_ARGUMENT,
+    WITHOUT_ARGUMENT,
+    BadValue,
+    Request,
+    UsageError,
+    atoi,
+    hex_octets,
+    link_addr,
+    network_of,
+)
 from cmds.route.messages import MessageText, bprintf
 from libnet.addr import SockaddrDl, SockaddrIn, inet_pton
 from libnet.ioctl.ifflags import LINK_STATE_DOWN, LINK_STATE_UP
@@ -502,6 +514,14 @@ def test_a_network_number_has_an_address_under_its_mask(net):
     addr, mask = network_of(net)
     assert 0 <= addr <= 0xFFFFFFFF
     assert addr & mask == addr or mask in (0xF0000000, 0xFFFFFF00, 0xFFFF0000)
+
+
+def test_the_manual_names_every_keyword_and_option():
+    page = (Path(__file__).parents[2] / "man/man8/route.8").read_text()
+    words = set(page.replace(",", " ").split())
+    assert {*WITH_ARGUMENT, *WITHOUT_ARGUMENT} <= words
+    assert set("dfnqSstv") == set(page.split(".Op Fl ")[1].split("\n")[0])
+    assert {"add", "change", "delete", "get", "show", "flush", "flushall", "monitor"} <= words
 
 
 def test_flags_without_a_name_print_nothing():
