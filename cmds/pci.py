@@ -35,6 +35,7 @@ main = program("pci", run)
 
 def cards(ctx: Ctx) -> list[dict[str, Any]]:
     """Return the cards on the bus: those in use as their stacks know them, then the others."""
+    from libnet.drivers import table
     from libnet.lab.world import Hardware, WorldError, stacks
 
     rows: list[dict[str, Any]] = []
@@ -55,15 +56,16 @@ def cards(ctx: Ctx) -> list[dict[str, Any]]:
     for nic in nics:
         if nic.attached and nic.attached in used:
             continue
-        vid, did, description = nic.ids()
+        card = table.card(nic.driver)
         rows.append(
             {
-                "vid": vid,
-                "did": did,
+                "vid": card.vid,
+                "did": card.did,
+                "bus": card.bus,
                 "index": nic.pci,
                 "irq": nic.irq,
                 "ifname": nic.attached,
-                "description": description,
+                "description": card.description,
             }
         )
     return [row for row in rows if row.get("bus", "pci") == "pci"]

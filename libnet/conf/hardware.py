@@ -22,21 +22,6 @@ MAX_NICS: Final = 64
 # Four interrupt links, dealt out in turn as a PC's bridge does: the fifth card shares the first's.
 IRQS: Final = (11, 10, 9, 5)
 
-# driver: (vendor, device, what it is). A NIC on a chip, or on USB, is given a place on the bus too.
-PCI_IDS: Final[dict[str, tuple[int, int, str]]] = {
-    "i82544": (0x8086, 0x100E, "82540EM Gigabit Ethernet Controller"),
-    "e1000": (0x8086, 0x10D3, "82574L Gigabit Network Connection"),
-    "speedo": (0x8086, 0x1229, "82557/8/9/0/1 Ethernet Pro 100"),
-    "tsec": (0x1957, 0x0012, "Three-Speed Ethernet Controller"),
-    "mpc85xx": (0x1957, 0x0012, "Three-Speed Ethernet Controller"),
-    "asix": (0x0B95, 0x1780, "AX88178 Ethernet"),
-    "pcnet": (0x1022, 0x2000, "79C970 PCnet Ethernet Controller"),
-    "rtl8169": (0x10EC, 0x8169, "RTL8169 Gigabit Ethernet"),
-    "rtl": (0x10EC, 0x8139, "RTL-8139 Fast Ethernet"),
-    "tulip": (0x1011, 0x0009, "DECchip 21140 FasterNet"),
-    "ns83815": (0x100B, 0x0020, "DP83815 MacPhyter Ethernet Controller"),
-}
-VIRTUAL_ID: Final = (0x1AF4, 0x1000, "Virtual network device")
 VENDORS: Final[dict[int, str]] = {
     0x0B95: "ASIX Electronics",
     0x100B: "National Semiconductor",
@@ -76,11 +61,6 @@ class Nic:
     def fits(self, driver: str) -> bool:
         """Tell whether a driver loaded by the name *driver* finds this card to be of its kind."""
         return self.driver in (ANY, driver)
-
-    def ids(self, driver: str = "") -> tuple[int, int, str]:
-        """Return vendor id, device id and description; *driver* decides for a card of any kind."""
-        name = self.driver if self.driver != ANY else driver or "i82544"
-        return PCI_IDS.get(name, VIRTUAL_ID)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Nic) and as_dict(self) == as_dict(other)

@@ -119,3 +119,11 @@ BY_MODULE: Final[dict[str, Row]] = {row.module: row for row in ROWS}
 def lookup(module: str) -> Row | None:
     """Return the row of a module file name without directory and `.so`."""
     return BY_MODULE.get(module)
+
+
+def card(driver: str) -> Row:
+    """Return the row of a NIC by the driver it is for: of any kind ("*") the first, else a plain one."""
+    if driver == "*":
+        return ROWS[0]
+    plain = Row(driver, driver, "Virtual network device", 0x1AF4, 0x1000)
+    return next((row for row in ROWS if row.driver == driver), plain)

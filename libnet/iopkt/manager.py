@@ -203,6 +203,7 @@ class Manager:
         if mclbytes > pagesize:
             raise opts.BadOption(f"mclbytes {mclbytes} is larger than pagesize {pagesize}")
         self.stack.mclbytes = mclbytes
+        self.stack.kern.pagesize = pagesize
         if fastforward is not None:
             ip.fastforwarding = bool(fastforward)
         return random

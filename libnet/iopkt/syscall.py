@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from libnet.addr import Sockaddr
 from libnet.engine.kern.socket import MSG_PEEK, Cred, Socket
 from libnet.errors import NetError
+from libnet.ioctl import every
 from libnet.ioctl.registry import ROWS
 
 if TYPE_CHECKING:
     from libnet.iopkt.manager import Manager
 
 MAX_READ: Final = 1 << 20
+
+assert every.MODULES  # loaded, so that the decoder knows all structs
 
 
 class Device(Protocol):

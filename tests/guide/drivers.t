@@ -58,6 +58,7 @@ lo0
 [BoxA]# if_up -r 1 wm0
 [status 1]
 [BoxA]# waitfor /dev/io-net/wm0 0.2
+Unable to access "/dev/io-net/wm0" (2)
 [status 1]
 
 == 6.5 trouble
@@ -79,7 +80,7 @@ wm0   1500  10.0.0/24     10.0.0.1  ...
 wm0: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> mtu 1500
 ...
 	input: ... packets, ... bytes
-	output: ... packets, ... bytes...
+	output: ... packet..., ... bytes...
 	inet 10.0.0.1 netmask 0xffffff00 broadcast 10.0.0.255
 [HOST]# lab cable BoxA:wm0 down
 ...

@@ -69,8 +69,10 @@ ifconfig: socket: Address family not supported by protocol family
 == 1.6 nicinfo without operands
 [Nics]# io-pkt-v4-hc -d i82544 -d xyz
 [Nics]# nicinfo
-...wm0: 
+wm0: 
   INTEL PRO/1000 Gigabit (Copper) Ethernet Controller
 ...
-[Nics]# nicinfo 2>&1 >/dev/null
-nicinfo: xyz0: ...
+nicinfo: xyz0: Operation not supported
+[status 1]
+[Nics]# nicinfo wm0 | head -n 1
+wm0:
