@@ -19,7 +19,7 @@ $(VENV)/.ready-test: $(VENV)/.ready
 	touch $@
 
 demo: $(VENV)/.ready
-	$(BIN)/lab demo
+	$(BIN)/lab play etc/demo.t
 
 test: $(VENV)/.ready-test
 	$(BIN)/python -m pytest -n auto
