@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from libnet.addr import AF_INET, Sockaddr, SockaddrDl, SockaddrIn, mask_prefix, prefix_mask
 from libnet.clock import Callout
-from libnet.engine.pfil.pfil import IF_DELADDR, IF_DETACH
+from libnet.engine.pfil.pfil import IF_DELADDR, IF_DETACH, IF_NEWADDR
 from libnet.engine.route import ifa as ifalib
 from libnet.errors import NetError
 from libnet.ioctl.ifflags import IFF_LOOPBACK, IFF_POINTOPOINT, IFT_ETHER, IFT_IEEE80211
@@ -611,28 +611,26 @@ class RouteTable:
             if rt.flags & RTF_UP and (rt.ifp is ifp or rt.ifa.ifp is ifp):
                 self._delete_told(rt)
 
-    def purge_ifa(self, ifa: Ifaddr) -> None:
-        """See that no route uses *ifa*, which has gone: take another of the interface, or delete."""
-        if ifa in ifa.ifp.addrs:
-            return
-        for rt in list(self.routes()):
-            if rt.ifa is not ifa or not rt.flags & RTF_UP:
-                continue
-            hop = ifalib.inet_of(rt.gateway)
-            other = ifalib.ifaof_ifpforaddr(ifa.ifp, rt.dst if hop is None else hop)
-            if other is None:
-                self._delete_told(rt)
-            else:
-                rt.ifa = other
-                self._changed()
-
     def _ifnet_event(self, event: str, ifp: Ifnet, arg: Any) -> None:
         if event == IF_DETACH:
             self.purge(ifp)
-        elif event == IF_DELADDR and arg.family == AF_INET:
-            # Not at once: the address may be on its way to be replaced, and its own route is still
-            # to be taken away by whoever put it there.
-            self.stack.clock.after(0, lambda: self.purge_ifa(arg))
+        elif event in (IF_NEWADDR, IF_DELADDR) and arg.family == AF_INET:
+            self._refresh_ifa(ifp)
+
+    def _refresh_ifa(self, ifp: Ifnet) -> None:
+        """Give routes by an address that has gone from *ifp* another one of it.
+
+        While there is none they stay: a route entered by hand outlives a change of address. Nothing
+        leaves by it meanwhile, since the way to its gateway went with the address.
+        """
+        for rt in list(self.routes()):
+            if rt.ifa.ifp is not ifp or rt.ifa in ifp.addrs or not rt.flags & RTF_UP:
+                continue
+            hop = ifalib.inet_of(rt.gateway)
+            other = ifalib.ifaof_ifpforaddr(ifp, rt.dst if hop is None else hop)
+            if other is not None:
+                rt.ifa = other
+                self._changed()
 
     # -- redirects, losses, timers
 

@@ -10,7 +10,7 @@ from libnet.engine.kern.sysctl import SysctlTree
 from libnet.engine.link.ethernet import Ethernet
 from libnet.engine.link.ifnet import Ifaddr, Ifnet
 from libnet.engine.link.loop import loopattach
-from libnet.engine.pfil.pfil import IF_NEWADDR, Pfil
+from libnet.engine.pfil.pfil import IF_DELADDR, IF_NEWADDR, Pfil
 from libnet.engine.route.rtsock import RouteSockets
 from libnet.engine.route.table import RouteTable
 from libnet.errors import NetError
@@ -74,6 +74,12 @@ class RouteStack(StackBase):
         self.pfil.event(IF_NEWADDR, ifp, ifa)
         self.route.rtinit(ifa, "add", RTF_HOST if host else 0)
         return ifa
+
+    def remove(self, ifa: Ifaddr) -> None:
+        """Take an address away."""
+        ifa.ifp.addrs.remove(ifa)
+        self.route.rtinit(ifa, "delete")
+        self.pfil.event(IF_DELADDR, ifa.ifp, ifa)
 
     def socket(self, *, root: bool = True, protocol: int = 0, pid: int = 7) -> Socket:
         cred = Cred(suser=root, pid=pid)

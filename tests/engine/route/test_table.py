@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libnet.addr import AF_INET, SockaddrDl, SockaddrIn, inet_pton, prefix_mask
-from libnet.engine.pfil.pfil import IF_DELADDR
 from libnet.engine.route import table as tablemod
 from libnet.errors import NetError
 from libnet.wire.rtsock import (
@@ -220,19 +219,19 @@ def test_an_interface_that_leaves_takes_its_routes(stack):
     assert all(rt.ifp is not stack.wm1 for rt in stack.route.routes())
 
 
-def test_routes_by_an_address_that_goes_take_another_or_go(stack):
+def test_routes_outlive_a_change_of_address(stack):
     second = stack.addr(stack.wm0, "10.9.0.5", 16)
-    by_second = add(stack, "9.0.0.0", 8, "10.9.0.1")
-    assert by_second.ifa is second
-    stack.route.rtinit(second, "delete")
-    stack.wm0.addrs.remove(second)
-    stack.pfil.event(IF_DELADDR, stack.wm0, second)
-    stack.clock.run(stack.clock.now)
-    assert by_second.ifa is stack.wm0.addrs[0]
-    last = stack.wm0.addrs.pop()
-    stack.pfil.event(IF_DELADDR, stack.wm0, last)
-    stack.clock.run(stack.clock.now)
-    assert not by_second.flags & RTF_UP
+    route = add(stack, "9.0.0.0", 8, "10.9.0.1")
+    assert route.ifa is second
+    stack.remove(second)
+    assert route.ifa is stack.wm0.addrs[0]
+    # With the last address the way to the gateway goes, and nothing leaves by the route.
+    stack.remove(stack.wm0.addrs[0])
+    assert stack.route.rtlookup(A("9.9.9.9")) is route
+    assert stack.route.gateroute(route) is None
+    again = stack.addr(stack.wm0, "10.9.0.6", 16)
+    assert route.ifa is again
+    assert stack.route.gateroute(route).dst == A("10.9.0.1")
 
 
 def test_rtinit_refuses_what_belongs_to_another_address(stack):
