@@ -33,7 +33,7 @@ def build(maxflows: int):
         got = router.sh(line)
         assert not got.status, got
     segments = {name: world.segment(name) for name in ("lan0", "lan1")}
-    return world.clock, router.stack.stack, segments
+    return world.clock, router.stack, segments
 
 
 def settle(clock: Clock) -> None:
