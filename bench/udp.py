@@ -38,7 +38,7 @@ def one_process(rounds: int = 600) -> float:
     for _ in range(rounds):
         for _ in range(BURST):
             send.send(data)
-        world.run(0)
+        world.run(0.0001)
         while True:
             try:
                 got += len(recv.recvfrom()[0])
