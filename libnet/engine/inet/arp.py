@@ -501,8 +501,8 @@ class Arp:
                 held, la.hold = la.hold, None
                 self.stack.drop(held, "arp", "dfrdropped", f"{ifp.name} went down")
 
-    def ifaddr_deleted(self, ifa: Ifaddr) -> None:
-        """See that packets to an address which is no longer ours leave by the wire again."""
+    def ifaddr_changed(self, ifa: Ifaddr) -> None:
+        """Forget what was learned of an address that has become ours, or is no longer."""
         for la in list(self.entries):
             if la.rt.dst == ifa.addr and la.ifp is ifa.ifp and not la.rt.flags & RTF_STATIC:
                 self.stack.route.delete(la.rt)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from libnet.addr import AF_INET, Sockaddr, SockaddrIn, class_mask, mask_prefix, prefix_mask
 from libnet.engine.inet.in_var import IFA_ROUTE, prefix
+from libnet.engine.kern.log import DEBUG1
 from libnet.engine.link.ifnet import Ifaddr, Ifnet
 from libnet.engine.pfil.pfil import (
     IF_DELADDR,
@@ -337,6 +338,7 @@ class InControl:
         elif ifp.flags & IFF_LOOPBACK:
             ifa.dstaddr = addr
         self._changed()
+        stack.arp.ifaddr_changed(ifa)
         # As the driver's answer to SIOCSIFADDR: an interface with an address is up.
         if ifp.flags & (IFF_UP | IFF_RUNNING) != IFF_UP | IFF_RUNNING:
             ifp.up()
@@ -379,8 +381,9 @@ class InControl:
         try:
             self.stack.route.rtinit(ifa, "delete", _rtflags(ifa))
         except NetError as exc:
-            # Somebody has deleted the interface's route by hand: that is what we want.
-            self.stack.log(6, f"in_scrubprefix: {ifa.ifp.name}: {exc.strerror}")
+            # It has gone already, by hand or with the interface: that is what we want.
+            if exc.symbol != "ESRCH":
+                self.stack.log(DEBUG1, f"in_scrubprefix: {ifa.ifp.name}: {exc.strerror}")
 
     def _in_purgeaddr(self, ifa: Ifaddr) -> None:
         """Forget an address and what went with it (in_purgeaddr)."""
@@ -391,11 +394,10 @@ class InControl:
             stack.ip.addrs.list.remove(ifa)
         self._changed()
         self._scrub(ifa)
-        stack.arp.ifaddr_deleted(ifa)
+        stack.arp.ifaddr_changed(ifa)
         inm = self._allhosts.pop(ifa, None)
         if inm is not None:
             stack.igmp.in_delmulti(inm)
-        stack.route.purge_ifa(ifa)
 
     def ifnet_hook(self, event: str, ifp: Ifnet, _arg: Any) -> None:
         """Hear of interfaces: one that leaves takes its addresses along (in_purgeif)."""

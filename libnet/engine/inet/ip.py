@@ -128,6 +128,10 @@ class Ip:
         m.hlen = (vhl & 15) << 2
         return vhl >> 4 == 4 and IP_HLEN <= m.hlen <= m.ip_len <= len(data)
 
+    def in_localaddr(self, addr: int) -> bool:
+        """Tell whether *addr* is near: on a net of ours, with subnetsarelocal on any subnet of one."""
+        return self.addrs.in_localaddr(addr, subnets=bool(self.subnetsarelocal))
+
     # -- what is seen from outside
 
     def sysctl_setup(self, tree: SysctlTree) -> None:

@@ -18,7 +18,7 @@ from libnet.engine.inet.in_pcb import (
 from libnet.engine.inet.ip_var import IP_HLEN, IP_MTUDISC, NeedFrag
 from libnet.engine.inet.raw_ip import pcbinfo
 from libnet.engine.kern.mbuf import M_BCAST, M_CSUM_L4, M_MCAST, M_CSUM_UDPv4, Mbuf
-from libnet.engine.kern.socket import Socket
+from libnet.engine.kern.socket import SO_REUSEADDR, SO_REUSEPORT, Socket
 from libnet.errors import NetError
 from libnet.ioctl.ifflags import IFF_LOOPBACK
 from libnet.wire.cksum import in_cksum, pseudo_sum
@@ -158,22 +158,18 @@ class Udp:
     def _everybody(self, m: Mbuf, sport: int, dport: int, payload: bytes) -> bool:
         """Give a broadcast or multicast to every socket that wants it; False when none does."""
         heard = False
-        group = is_multicast(m.dst)
         for inp in list(self.table.byport.get(dport, ())):
-            if inp.laddr and inp.laddr != m.dst and (group or not self._same_net(inp, m)):
-                continue
+            if inp.laddr and inp.laddr != m.dst:
+                continue  # as in BSD, who is bound to one address hears no broadcast
             if inp.faddr and (inp.faddr != m.src or inp.fport != sport):
                 continue
             if not self._hears(inp, m):
                 continue
             heard = True
             self._sendup(inp, m, sport, payload)
+            if not inp.socket.options & (SO_REUSEADDR | SO_REUSEPORT):
+                break  # it does not share
         return heard
-
-    @staticmethod
-    def _same_net(_inp: Inpcb, _m: Mbuf) -> bool:
-        # As in BSD, a socket bound to a unicast address hears no broadcast.
-        return False
 
     def _sendup(self, inp: Inpcb, m: Mbuf, sport: int, payload: bytes) -> None:
         control = self.table.savecontrol(inp, m) if inp.flags else None
