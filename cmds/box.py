@@ -242,7 +242,7 @@ def become(ctx: Ctx, paths: BoxPaths, command: list[str]) -> NoReturn:
     if inside and world_dir(ctx.environ) == paths.world:
         execute(ctx, command, view.environment(paths, ctx.environ, view=True))
     procs.note(paths, os.getpid())
-    binds = view.plan(paths, view.kept_paths(paths, cwd))
+    binds = view.plan(paths, view.kept_paths(paths, cwd, command))
     ctx.stdout.flush()
     ctx.stderr.flush()
     if view.possible():

@@ -149,7 +149,7 @@ def plan(paths: BoxPaths, keep: Sequence[str]) -> list[Bind]:
         binds.append(Bind("/lib", f"/{HOST}/lib"))
     done: list[str] = []
     for path in sorted({os.path.abspath(path) for path in keep}):
-        if not hidden(path) or not os.path.isdir(path):
+        if not hidden(path) or not os.path.exists(path):
             continue
         if path.count("/") < 2 and path != paths.world:
             continue  # the caller stands in /tmp: the box's own is meant
@@ -157,7 +157,11 @@ def plan(paths: BoxPaths, keep: Sequence[str]) -> list[Bind]:
             continue
         if path == paths.root or path.startswith(paths.root + "/"):
             continue
-        _mkdir(paths.root + path)
+        if os.path.isdir(path):
+            _mkdir(paths.root + path)
+        else:
+            _mkdir(os.path.dirname(paths.root + path))
+            os.close(os.open(paths.root + path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
         binds.append(Bind(path, path))
         done.append(path)
     return binds
@@ -340,12 +344,32 @@ def programs_dir() -> str:
     return os.path.join(sys.prefix, "bin")
 
 
-def kept_paths(paths: BoxPaths, cwd: str) -> list[str]:
-    """Return the host's directories that must not disappear behind the box's own."""
+def kept_paths(paths: BoxPaths, cwd: str, command: Sequence[str] = ()) -> list[str]:
+    """Return the host's directories and files that must not disappear behind the box's own.
+
+    A word of *command* that names something the host has and the box has not is the host's: a
+    script given by its path runs, wherever it lies.
+    """
     import libnet
 
     package = os.path.dirname(os.path.dirname(os.path.abspath(libnet.__file__)))
-    return [paths.world, sys.prefix, sys.base_prefix, programs_dir(), package, cwd]
+    kept = [paths.world, sys.prefix, sys.base_prefix, programs_dir(), package, cwd]
+    for word in command:
+        if not word.startswith("/") or not hidden(word) or not os.path.exists(word):
+            continue
+        path = os.path.abspath(word)
+        own = paths.root + path
+        # What an earlier run was given is left as an empty place to mount on.
+        if os.path.lexists(own) and not (os.path.isfile(own) and not os.path.getsize(own)):
+            continue
+        above = os.path.dirname(path)
+        if os.path.isdir(path):
+            kept.append(path)
+        elif above.count("/") >= 2 and not above.startswith(("/etc", "/dev")):
+            kept.append(above)
+        elif os.path.isfile(path):
+            kept.append(path)
+    return kept
 
 
 def environment(paths: BoxPaths, environ: Mapping[str, str], *, view: bool) -> dict[str, str]:
