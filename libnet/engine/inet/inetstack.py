@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from libnet.engine.kern.base import StackBase
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from libnet.engine.inet.in_control import InControl
     from libnet.engine.inet.ip import Ip
     from libnet.engine.inet.raw_ip import Rip
+    from libnet.engine.kern.mbuf import Mbuf
     from libnet.engine.link.ethernet import Ethernet
     from libnet.engine.route.table import RouteTable
 
@@ -31,3 +33,16 @@ class InetStack(StackBase):
     arp: Arp
     rip: Rip
     in_control: InControl
+
+    def netisr(self, func: Callable[[Mbuf], None], m: Mbuf) -> None:
+        """Have *func(m)* called from the next pass; ipintrq holds net.inet.ip.ifq.maxlen packets."""
+        ip = self.ip
+        if func is ip.input and len(self._netisr) >= ip.ifq_maxlen:
+            ip.ifq_drops += 1
+            self.drop(m, "ip", "ifqdrops", "the input queue is full")
+            return
+        super().netisr(func, m)
+
+    def netisr_len(self, func: Callable[[Mbuf], None]) -> int:
+        """Return how many packets wait for *func*."""
+        return sum(1 for waiting, _m in self._netisr if waiting is func)

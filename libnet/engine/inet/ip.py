@@ -89,7 +89,7 @@ class Ip:
         self.do_loopback_cksum = 0
         self.loopback_l4 = 0
         self.fastforwarding = True
-        self.ifq_len, self.ifq_maxlen, self.ifq_drops = 0, IFQ_MAXLEN, 0
+        self.ifq_maxlen, self.ifq_drops = IFQ_MAXLEN, 0
         self._id = stack.dice.getrandbits(16)
 
         self.flow = IpflowCache(self)
@@ -100,6 +100,11 @@ class Ip:
         self.out = IpOutput(self)
         self.output = self.out.output
         self.fastforward = self.flow.fastforward
+
+    @property
+    def ifq_len(self) -> int:
+        """Packets to ourselves that wait for the next pass."""
+        return self.stack.netisr_len(self.input)
 
     def newid(self) -> int:
         """Return an identification: the next one, or with random_id an unguessable one."""

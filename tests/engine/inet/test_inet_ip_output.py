@@ -221,6 +221,18 @@ def test_checksums_on_the_loopback_are_spared_unless_wanted(one):
     assert h.stat("ip")["badsum"] == 0
 
 
+def test_the_input_queue_has_a_limit(one):
+    h, _nic = one
+    so = h.udp(1234)
+    h.stack.ip.ifq_maxlen = 3
+    for _ in range(5):
+        so.send(b"x", to("127.0.0.1", 1234))
+    assert (h.stack.ip.ifq_len, h.stack.ip.ifq_drops) == (3, 2)
+    h.run()
+    assert h.stack.ip.ifq_len == 0
+    assert h.stat("udp")["ipackets"] == 3
+
+
 def test_a_hook_sees_the_whole_packet_and_may_refuse_it(one):
     h, nic = one
     seen = []
