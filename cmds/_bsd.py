@@ -77,7 +77,7 @@ def command(usage: str, **kw: Any) -> Callable[[Callable[..., Any]], BsdCommand]
 
 
 def flag(*names: str, **kw: Any) -> Callable[[Any], Any]:
-    """An option without argument; `flag("-a", "all_")` binds the parameter all_."""
+    """Declare an option without argument; `flag("-a", "all_")` binds the parameter all_."""
     return click.option(*names, is_flag=True, **kw)
 
 

@@ -190,13 +190,13 @@ class Proc:
         return self.stack.sysctl.call(mib, new, self.cred)
 
     def op_mount(self, type_: str, options: str, path: str) -> None:
-        """mount -T: load a module."""
+        """Load a module (mount -T)."""
         if not self.cred.suser:
             raise NetError("EPERM")
         self.manager.mount(type_, options, path)
 
     def op_umount(self, path: str) -> None:
-        """umount: take a shim driver's interface away."""
+        """Take a shim driver's interface away (umount)."""
         if not self.cred.suser:
             raise NetError("EPERM")
         self.manager.umount(path)
