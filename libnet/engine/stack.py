@@ -6,7 +6,6 @@ To learn what a box can do, read `_fill`: every table is filled there, by hand.
 from __future__ import annotations
 
 from typing import Final
-from weakref import WeakSet
 
 from libnet.addr import AF_INET, AF_ROUTE, INADDR_LOOPBACK, SockaddrIn
 from libnet.clock import Clock, Dice
@@ -48,7 +47,7 @@ class Stack(InetStack):
     """A whole stack.
 
     variant   v4, v4-hc or v6-hc       symbols  what modules find in it
-    mclbytes  cluster size, octets     somaxconn  longest listen backlog
+    mclbytes  cluster size, octets
     """
 
     def __init__(
@@ -58,8 +57,6 @@ class Stack(InetStack):
         self.variant = variant
         self.symbols = SYMBOLS[variant]
         self.mclbytes = 2048
-        self.somaxconn = 128
-        self.sockets: WeakSet[Socket] = WeakSet()
         self.pfil = Pfil()
         self.sysctl = SysctlTree()
         self.ethernet = Ethernet(self)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from libnet.clock import Clock, Dice
 from libnet.engine.kern import log as klog
@@ -14,7 +15,7 @@ from libnet.ioctl.registry import ROWS, VOID, Ioctl
 
 if TYPE_CHECKING:
     from libnet.engine.kern.mbuf import Mbuf
-    from libnet.engine.kern.socket import Cred, Usrreq
+    from libnet.engine.kern.socket import Cred, Socket, Usrreq
     from libnet.engine.link.ifnet import Ifnet
     from libnet.engine.pfil.pfil import Pfil
 
@@ -30,6 +31,8 @@ class StackBase:
     ethertypes  input by Ethertype (two octets) resolvers link-address resolver by address family
     droptrace   whether every lost packet is told to the log (net.iopkt.droptrace)
     sbmax       octets of the largest socket buffer (kern.sbmax)
+    somaxconn   longest listen backlog          sockets     those that are open
+    wakeups     sockets whose upcalls wait for the end of what goes on; None when nothing does
     """
 
     pfil: Pfil
@@ -49,6 +52,9 @@ class StackBase:
         self.resolvers: dict[int, Callable[..., bytes | None]] = {}
         self.droptrace = False
         self.sbmax = SB_MAX
+        self.somaxconn = 128
+        self.sockets: WeakSet[Socket] = WeakSet()
+        self.wakeups: dict[Socket, None] | None = None
         self._netisr: list[tuple[Callable[[Mbuf], None], Mbuf]] = []
 
     def stat(self, proto: str) -> Stat:

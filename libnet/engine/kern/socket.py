@@ -1,4 +1,8 @@
-"""Sockets and their buffers: the half of socket(2) that no protocol owns."""
+"""Sockets and their buffers: the half of socket(2) that no protocol owns.
+
+A datagram or raw socket has Sockbufs of records, a stream has ByteBufs. Nothing blocks here: what would
+wait raises EAGAIN, and `upcall` tells of every change that could end the wait.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,17 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from libnet.addr import Sockaddr
+from libnet.engine.kern.stream import ByteBuf
 from libnet.errors import NetError
 from libnet.ioctl.registry import Ioctl
-from libnet.ioctl.sockio import FIONREAD, SIOCGHIWAT, SIOCGLOWAT, SIOCSHIWAT, SIOCSLOWAT
+from libnet.ioctl.sockio import (
+    FIONREAD,
+    SIOCATMARK,
+    SIOCGHIWAT,
+    SIOCGLOWAT,
+    SIOCSHIWAT,
+    SIOCSLOWAT,
+)
 
 if TYPE_CHECKING:
     from libnet.engine.kern.base import StackBase
@@ -53,8 +65,23 @@ _FLAGS: Final = (
 SB_MAX: Final = 262144  # default of kern.sbmax
 MSIZE: Final = 256  # what a record costs beyond its octets
 
+MSG_OOB: Final = 0x1
 MSG_PEEK: Final = 0x2
 MSG_DONTROUTE: Final = 0x4
+
+# Socket.state (<sys/socketvar.h>).
+SS_NOFDREF: Final = 0x001  # nobody holds a descriptor for it (any more, or not yet)
+SS_ISCONNECTED: Final = 0x002
+SS_ISCONNECTING: Final = 0x004
+SS_ISDISCONNECTING: Final = 0x008
+SS_CANTSENDMORE: Final = 0x010
+SS_CANTRCVMORE: Final = 0x020
+SS_RCVATMARK: Final = 0x040  # the next octet follows the urgent one
+SS_ISDISCONNECTED: Final = 0x800
+
+OOB_ROOM: Final = 1024  # what urgent data may exceed the send buffer by
+LINGER_MAX_S: Final = 32767
+RCV_ALL: Final = 1 << 62  # recv(): as much as there is
 
 SHUT_RD: Final = 0
 SHUT_WR: Final = 1
@@ -125,6 +152,10 @@ class Sockbuf:
         self.records.clear()
         self.cc = self.mbcnt = 0
 
+    def held(self) -> list[tuple[int, bool]]:
+        """Return (octets, whether it has a sender) for each record, for kern.mbuf.stats."""
+        return [(len(record.data), record.frm is not None) for record in self.records]
+
 
 class Usrreq(Protocol):
     """What a protocol does for its sockets (struct protosw's pr_usrreq and pr_ctloutput)."""
@@ -160,14 +191,60 @@ class Usrreq(Protocol):
         """setsockopt(2) likewise."""
 
 
+class StreamUsrreq(Usrreq, Protocol):
+    """What a protocol of streams does beyond that."""
+
+    def listen(self, so: Socket) -> None:
+        """listen(2)."""
+
+    def rcvd(self, so: Socket) -> None:
+        """Hear that the reader has made room (PRU_RCVD)."""
+
+    def rcvoob(self, so: Socket, flags: int) -> bytes:
+        """Return the urgent octet; EINVAL, EAGAIN."""
+
+    def abort(self, so: Socket) -> None:
+        """Break the connection off."""
+
+
 class Socket:
     """struct socket.
 
     usrreq    the protocol's calls     pcb      the protocol's own state
     options   SO_* bits                error    symbol of a pending asynchronous error, or ""
-    upcall    called when it may have become readable
+    state     SS_* bits
+    upcall    called at every change: data, room, connected, closed, an error, a connection to accept
     device    interface name of SO_BINDTODEVICE, or ""
+    snd, rcv  Sockbuf, or ByteBuf of a stream
+
+    Streams only:
+    linger    seconds of SO_LINGER, None when it is off; 0 makes close() a reset
+    oobmark   octets of rcv before the urgent one, 0 for none
+    head      the listener whose queue this one waits in      q, qlimit  that queue, and backlog
     """
+
+    __slots__ = (
+        "__weakref__",
+        "cred",
+        "device",
+        "domain",
+        "error",
+        "head",
+        "linger",
+        "oobmark",
+        "options",
+        "pcb",
+        "protocol",
+        "q",
+        "qlimit",
+        "rcv",
+        "snd",
+        "stack",
+        "state",
+        "type",
+        "upcall",
+        "usrreq",
+    )
 
     def __init__(
         self,
@@ -180,25 +257,57 @@ class Socket:
     ) -> None:
         self.stack = stack
         self.domain, self.type, self.protocol = domain, kind, protocol
-        self.usrreq = usrreq
+        self.usrreq: Any = usrreq
         self.cred = cred
         self.options = 0
+        self.state = 0
         self.error = ""
         self.device = ""
-        self.snd = Sockbuf(9216)
-        self.rcv = Sockbuf(41600)
-        self.cantrcv = False
-        self.cantsend = False
+        self.snd: Any
+        self.rcv: Any
+        if kind == SOCK_STREAM:
+            self.snd, self.rcv = ByteBuf(9216), ByteBuf(41600)
+        else:
+            self.snd, self.rcv = Sockbuf(9216), Sockbuf(41600)
         self.pcb: Any = None
         self.upcall: Callable[[Socket], None] | None = None
+        self.linger: int | None = None
+        self.oobmark = 0
+        self.head: Socket | None = None
+        self.q: deque[Socket] | None = None
+        self.qlimit = 0
+
+    @property
+    def cantrcv(self) -> bool:
+        """Whether no more will be received."""
+        return bool(self.state & SS_CANTRCVMORE)
+
+    @property
+    def cantsend(self) -> bool:
+        """Whether no more may be sent."""
+        return bool(self.state & SS_CANTSENDMORE)
+
+    @property
+    def qlen(self) -> int:
+        """How many connections wait to be accepted."""
+        return len(self.q) if self.q is not None else 0
 
     # -- from below
+
+    def wakeup(self) -> None:
+        """Tell who waits, now or when the segment that is being taken in is done with."""
+        if self.upcall is not None:
+            held = self.stack.wakeups
+            if held is None:
+                self.upcall(self)
+            else:
+                held[self] = None
 
     def sbappendaddr(
         self, frm: Sockaddr | None, data: bytes, control: dict[str, Any] | None = None
     ) -> bool:
         """Hand a received record to the reader; False (the caller counts it) when it is full."""
-        if self.cantrcv:
+        if self.state & SS_CANTRCVMORE:
             return False
         if self.options & SO_TIMESTAMP:
             control = dict(control or ())
@@ -212,22 +321,120 @@ class Socket:
     def soerror(self, symbol: str) -> None:
         """Note an asynchronous error for the next call, and wake the reader."""
         self.error = symbol
-        if self.upcall is not None:
-            self.upcall(self)
+        self.wakeup()
+
+    def isconnecting(self) -> None:
+        """Note that a connection is being made (soisconnecting)."""
+        self.state &= ~(SS_ISCONNECTED | SS_ISDISCONNECTING | SS_ISDISCONNECTED)
+        self.state |= SS_ISCONNECTING
+
+    def isconnected(self) -> None:
+        """Note that it is made; one made through a listener joins its queue (soisconnected)."""
+        self.state &= ~(SS_ISCONNECTING | SS_ISDISCONNECTING)
+        self.state |= SS_ISCONNECTED
+        head = self.head
+        if head is not None and head.q is not None:
+            head.q.append(self)
+            head.wakeup()
+        self.wakeup()
+
+    def isdisconnecting(self) -> None:
+        """Note that it is being closed both ways (soisdisconnecting)."""
+        self.state &= ~SS_ISCONNECTING
+        self.state |= SS_ISDISCONNECTING | SS_CANTRCVMORE | SS_CANTSENDMORE
+        self.wakeup()
+
+    def isdisconnected(self) -> None:
+        """Note that there is no connection any more (soisdisconnected)."""
+        self.state &= ~(SS_ISCONNECTING | SS_ISCONNECTED | SS_ISDISCONNECTING)
+        self.state |= SS_CANTRCVMORE | SS_CANTSENDMORE | SS_ISDISCONNECTED
+        self.wakeup()
+
+    def cantsendmore(self) -> None:
+        """Refuse to send from now on (socantsendmore)."""
+        self.state |= SS_CANTSENDMORE
+        self.wakeup()
+
+    def cantrcvmore(self) -> None:
+        """Tell the reader that nothing follows what is buffered (socantrcvmore)."""
+        self.state |= SS_CANTRCVMORE
+        self.wakeup()
+
+    def sonewconn(self) -> Socket | None:
+        """Return a socket for a connection to this listener; None when its queue is full."""
+        if self.q is None or len(self.q) > self.qlimit:
+            return None
+        so = Socket(self.stack, self.domain, self.type, self.protocol, self.usrreq, self.cred)
+        so.options = self.options & ~SO_ACCEPTCONN
+        so.linger, so.device = self.linger, self.device
+        so.state = SS_NOFDREF
+        self.usrreq.attach(so)
+        so.snd.hiwat, so.snd.lowat = self.snd.hiwat, self.snd.lowat
+        so.rcv.hiwat, so.rcv.lowat = self.rcv.hiwat, self.rcv.lowat
+        so.head = self
+        self.stack.sockets.add(so)
+        return so
 
     # -- from above
 
     def readable(self) -> bool:
-        """Tell whether recv() would return or raise something other than EAGAIN."""
-        return bool(self.rcv.records) or bool(self.error) or self.cantrcv
+        """Tell whether recv() or accept() would return or raise something other than EAGAIN."""
+        if self.error or self.state & SS_CANTRCVMORE or self.q:
+            return True
+        if self.type == SOCK_STREAM:
+            return self.rcv.cc >= self.rcv.lowat
+        return bool(self.rcv.records)
 
-    def recv(self, flags: int = 0) -> Record:
-        """Return the next record. Raises the pending error, or EAGAIN."""
+    def writable(self) -> bool:
+        """Tell whether send() would take something or raise something other than EAGAIN."""
+        if self.type != SOCK_STREAM or self.error or self.state & SS_CANTSENDMORE:
+            return True
+        return bool(self.state & SS_ISCONNECTED) and self.snd.space() >= self.snd.lowat
+
+    def recv(self, flags: int = 0, n: int = RCV_ALL) -> Record:
+        """Return the next record, or up to *n* octets of a stream (none of them: the peer has closed).
+
+        Raises the pending error, EAGAIN, ENOTCONN; with MSG_OOB what the protocol does.
+        """
+        if self.type == SOCK_STREAM:
+            return Record(None, None, self._recvstream(flags, n))
         if not self.rcv.records:
             self._pending()
-            if self.cantrcv:
+            if self.state & SS_CANTRCVMORE:
                 return Record(None, None, b"")
-        return self.rcv.take(peek=bool(flags & MSG_PEEK))
+        record: Record = self.rcv.take(peek=bool(flags & MSG_PEEK))
+        return record
+
+    def _recvstream(self, flags: int, n: int) -> bytes:
+        if flags & MSG_OOB:
+            octet: bytes = self.usrreq.rcvoob(self, flags)
+            return octet
+        rcv = self.rcv
+        if not rcv.cc:
+            self._pending()
+            if self.state & SS_CANTRCVMORE:
+                return b""
+            if not self.state & (SS_ISCONNECTED | SS_ISCONNECTING | SS_ISDISCONNECTING):
+                raise NetError("ENOTCONN")
+            raise NetError("EAGAIN")
+        if n <= 0:
+            return b""
+        mark = self.oobmark
+        if mark and n > mark:
+            n = mark  # a read stops at the urgent octet
+        data: bytes
+        if flags & MSG_PEEK:
+            data = rcv.peek(0, n)
+            return data
+        data = rcv.take(n)
+        if mark:
+            self.oobmark = mark - len(data)
+            if not self.oobmark:
+                self.state |= SS_RCVATMARK
+        else:
+            self.state &= ~SS_RCVATMARK
+        self.usrreq.rcvd(self)
+        return data
 
     def _pending(self) -> None:
         if self.error:
@@ -239,32 +446,106 @@ class Socket:
         self.usrreq.bind(self, addr)
 
     def connect(self, addr: Sockaddr) -> None:
-        """connect(2)."""
+        """connect(2); of a stream it is only begun: SS_ISCONNECTING until an upcall.
+
+        Raises EOPNOTSUPP on a listener, EALREADY, EISCONN.
+        """
+        if self.type == SOCK_STREAM:
+            if self.options & SO_ACCEPTCONN:
+                raise NetError("EOPNOTSUPP")
+            if self.state & SS_ISCONNECTING:
+                raise NetError("EALREADY")
+            if self.state & (SS_ISCONNECTED | SS_ISDISCONNECTING):
+                raise NetError("EISCONN")
+            self.error = ""
         self.usrreq.connect(self, addr)
 
+    def listen(self, backlog: int) -> None:
+        """listen(2). Raises EOPNOTSUPP, EINVAL when it is connected."""
+        if self.type != SOCK_STREAM:
+            raise NetError("EOPNOTSUPP")
+        if self.state & (SS_ISCONNECTED | SS_ISCONNECTING | SS_ISDISCONNECTING):
+            raise NetError("EINVAL")
+        self.usrreq.listen(self)
+        self.options |= SO_ACCEPTCONN
+        if self.q is None:
+            self.q = deque()
+        self.qlimit = max(0, min(backlog, self.stack.somaxconn))
+
+    def accept(self) -> Socket:
+        """accept(2). Raises EINVAL, EAGAIN, ECONNABORTED when it has broken off in the queue."""
+        q = self.q
+        if q is None:
+            raise NetError("EINVAL")
+        if not q:
+            self._pending()
+            raise NetError("EAGAIN")
+        so = q.popleft()
+        so.head = None
+        so.state &= ~SS_NOFDREF
+        if so.pcb is None and not so.rcv.cc:
+            raise NetError("ECONNABORTED")
+        return so
+
     def send(self, data: bytes, addr: Sockaddr | None, flags: int = 0) -> int:
-        """sendto(2). Raises EPIPE after shutdown, EMSGSIZE beyond the send buffer."""
-        if self.cantsend:
+        """sendto(2): send a datagram, or take what a stream has room for; return octets taken.
+
+        Raises EPIPE after shutdown, EMSGSIZE beyond the send buffer, EAGAIN from a full stream.
+        """
+        state = self.state
+        if self.type == SOCK_STREAM:
+            if state & SS_CANTSENDMORE:
+                # Why the connection broke is told first, and once.
+                self._pending()
+                raise NetError("EPIPE")
+            self._pending()
+            if not state & SS_ISCONNECTED:
+                raise NetError("ENOTCONN")
+            if addr is not None:
+                raise NetError("EISCONN")
+            room = self.snd.space()
+            if flags & MSG_OOB:
+                room += OOB_ROOM
+            if len(data) > room:
+                if room <= 0:
+                    raise NetError("EAGAIN")
+                data = data[:room]
+            taken: int = self.usrreq.send(self, data, None, flags)
+            return taken
+        if state & SS_CANTSENDMORE:
             raise NetError("EPIPE")
         self._pending()
         if len(data) > self.snd.hiwat:
             raise NetError("EMSGSIZE")
-        return self.usrreq.send(self, data, addr, flags)
+        taken = self.usrreq.send(self, data, addr, flags)
+        return taken
 
     def shutdown(self, how: int) -> None:
-        """shutdown(2)."""
+        """shutdown(2). Raises EINVAL, ENOTCONN."""
         if how not in (SHUT_RD, SHUT_WR, SHUT_RDWR):
             raise NetError("EINVAL")
+        if self.type == SOCK_STREAM and not self.state & (SS_ISCONNECTED | SS_ISCONNECTING):
+            raise NetError("ENOTCONN")
         if how != SHUT_WR:
-            self.cantrcv = True
+            self.state |= SS_CANTRCVMORE
             self.rcv.flush()
+            self.oobmark = 0
         if how != SHUT_RD:
-            self.cantsend = True
+            self.state |= SS_CANTSENDMORE
         self.usrreq.shutdown(self, how)
 
     def close(self) -> None:
-        """Detach from the protocol."""
+        """Let go of the descriptor; a stream is closed in order in the background.
+
+        With SO_LINGER and 0 seconds it is reset. A caller that lingers waits by itself, until the
+        state has SS_ISDISCONNECTED: set `upcall` again after close().
+        """
         self.upcall = None
+        q, self.q = self.q, None
+        for so in q or ():
+            so.head = None
+            self.usrreq.abort(so)
+        self.state |= SS_NOFDREF
         self.usrreq.detach(self)
 
     def getopt(self, level: int, name: int) -> Any:
@@ -275,6 +556,10 @@ class Socket:
             return self.options & name
         if name == SO_TYPE:
             return self.type
+        if name == SO_ACCEPTCONN:
+            return self.options & SO_ACCEPTCONN
+        if name == SO_LINGER:
+            return [int(self.linger is not None), self.linger or 0]
         if name == SO_ERROR:
             symbol, self.error = self.error, ""
             return symbol
@@ -287,9 +572,22 @@ class Socket:
         raise NetError("ENOPROTOOPT")
 
     def setopt(self, level: int, name: int, value: Any) -> None:
-        """setsockopt(2). Raises EINVAL for a value of the wrong type or out of range."""
+        """setsockopt(2). Raises EINVAL for a value of the wrong type or out of range.
+
+        SO_LINGER takes [on, seconds].
+        """
         if level != SOL_SOCKET:
             self.usrreq.setopt(self, level, name, value)
+            return
+        if name == SO_LINGER:
+            if (
+                type(value) not in (list, tuple)
+                or len(value) != 2
+                or not all(type(item) is int for item in value)
+                or not 0 <= value[1] <= LINGER_MAX_S
+            ):
+                raise NetError("EINVAL")
+            self.linger = value[1] if value[0] else None
             return
         if name == SO_BINDTODEVICE:
             if type(value) is not str:
@@ -320,7 +618,12 @@ class Socket:
 
     def ioctl(self, row: Ioctl, arg: Any) -> Any:
         """soo_ioctl: what a socket answers itself, then the stack's table."""
-        if row is FIONREAD:
+        if self.type == SOCK_STREAM:
+            if row is FIONREAD:
+                return self.rcv.cc
+            if row is SIOCATMARK:
+                return int(bool(self.state & SS_RCVATMARK))
+        elif row is FIONREAD:
             return self.rcv.records[0].data.__len__() if self.rcv.records else 0
         if row is SIOCGHIWAT:
             return self.rcv.hiwat

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from libnet.engine.kern.socket import SOCK_STREAM
 from libnet.errors import NetError
 from libnet.ioctl.sysctl import (
     CREATE_BASE,
@@ -564,7 +565,9 @@ def _mbstat(
     """
     waiting = [(len(frame), False) for ifp in stack.ifnets.values() for frame in ifp.snd]
     for so in sockets() if sockets is not None else ():
-        waiting += [(len(rec.data), rec.frm is not None) for rec in so.rcv.records]
+        waiting += so.rcv.held()
+        if so.type == SOCK_STREAM:
+            waiting += so.snd.held()
     counts = {"data": 0, "header": 0, "soname": 0, "clusters": 0}
     msize, mclbytes = kern.msize, _mclbytes(stack, kern)
     for size, named in waiting:
