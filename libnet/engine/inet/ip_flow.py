@@ -40,17 +40,15 @@ _WRAP: Final = _STEP - (0xFFFF << 64)
 class Ipflow:
     """One flow: link header to put before, largest packet, who sends, what it stands for."""
 
-    __slots__ = ("arp", "header", "idle", "mtu", "next", "ofp", "rt", "seen", "tos", "use")
+    __slots__ = ("arp", "header", "idle", "mtu", "ofp", "rt", "seen", "use")
 
-    def __init__(self, tos: int, header: bytes, ofp: Ifnet, mtu: int) -> None:
-        self.tos = tos
+    def __init__(self, header: bytes, ofp: Ifnet, mtu: int) -> None:
         self.header = header
         self.ofp = ofp
         self.mtu = mtu
         self.use = 0
         self.seen = 0
         self.idle = 0.0
-        self.next: Ipflow | None = None
         self.rt: Rtentry
         self.arp: Rtentry
 
@@ -58,7 +56,8 @@ class Ipflow:
 class IpflowCache:
     """The flows of one stack.
 
-    flows  by the eight octets of source and destination; other types of service hang on `next`
+    flows  by the eight octets of source and destination, then by type of service
+    count  how many there are
     """
 
     def __init__(self, ip: Ip) -> None:
@@ -66,7 +65,7 @@ class IpflowCache:
         self.stack = ip.stack
         self.stat = ip.stat
         self.head = ip.head
-        self.flows: dict[bytes, Ipflow] = {}
+        self.flows: dict[bytes, dict[int, Ipflow]] = {}
         self.count = 0
         self._generation = -1
         self._timer: Callout | None = None
@@ -75,13 +74,12 @@ class IpflowCache:
 
     def fastforward(self, ifp: Ifnet, frame: bytes) -> bool:
         """Send on a unicast IPv4 frame to us by a flow; False when it needs the full path."""
-        flow = self.flows.get(frame[26:34])
+        flows = self.flows.get(frame[26:34])
+        if flows is None:
+            return False
+        flow = flows.get(frame[15])
         if flow is None:
             return False
-        while flow.tos != frame[15]:
-            flow = flow.next
-            if flow is None:
-                return False
         length = (frame[16] << 8) | frame[17]
         if (
             frame[14] != 0x45
@@ -155,35 +153,29 @@ class IpflowCache:
             self.invalidate_all()
             self._generation = self.stack.route.generation
         key = m.src.to_bytes(4, "big") + m.dst.to_bytes(4, "big")
-        old = self.flows.get(key)
-        other = old
-        while other is not None:
-            if other.tos == m.tos:
-                return
-            other = other.next
+        if m.tos in self.flows.get(key, ()):
+            return
         while self.count >= ip.maxflows:
             self._reap()
-            old = self.flows.get(key)
-        flow = Ipflow(m.tos, gate.lladdr + ofp.lladdr + ETHERTYPE_IP, ofp, rt.mtu or ofp.mtu)
+        flow = Ipflow(gate.lladdr + ofp.lladdr + ETHERTYPE_IP, ofp, rt.mtu or ofp.mtu)
         flow.rt, flow.arp = rt, arp
         flow.idle = self.stack.clock.now + IPFLOW_TIMEOUT_S
-        flow.next = old
-        self.flows[key] = flow
+        self.flows.setdefault(key, {})[m.tos] = flow
         self.count += 1
         if self._timer is None:
             self._timer = self.stack.clock.after(_SLOW_S, self._slowtimo)
 
     def _reap(self) -> None:
-        """Make room: end the flow that is the longest idle (ipflow_reap)."""
-        key = min(self.flows, key=lambda k: self.flows[k].idle)
-        self._end(key)
+        """Make room: end the flow that was made first (ipflow_reap, without its walk of all)."""
+        key = next(iter(self.flows))
+        self._end(key, next(iter(self.flows[key])))
 
-    def _end(self, key: bytes) -> None:
-        flow: Ipflow | None = self.flows.pop(key)
-        while flow is not None:
-            self._settle(flow)
-            self.count -= 1
-            flow = flow.next
+    def _end(self, key: bytes, tos: int) -> None:
+        same = self.flows[key]
+        self._settle(same.pop(tos))
+        if not same:
+            del self.flows[key]
+        self.count -= 1
 
     def _settle(self, flow: Ipflow) -> None:
         """Tell the routes what has gone by since the last time."""
@@ -195,20 +187,14 @@ class IpflowCache:
     def _slowtimo(self) -> None:
         self._timer = None
         now, wall = self.stack.clock.now, self.stack.clock.wall()
-        for key, first in list(self.flows.items()):
-            flow: Ipflow | None = first
-            live = False
-            while flow is not None:
+        for key, same in list(self.flows.items()):
+            for tos, flow in list(same.items()):
                 if flow.use != flow.seen:
                     flow.idle = now + IPFLOW_TIMEOUT_S
-                self._settle(flow)
-                live = live or flow.idle > now
-                if flow.arp.expire and flow.arp.expire <= wall:
-                    live = False
-                    break
-                flow = flow.next
-            if not live:
-                self._end(key)
+                    self._settle(flow)
+                expired = flow.arp.expire and flow.arp.expire <= wall
+                if expired or flow.idle <= now:
+                    self._end(key, tos)
         if self.flows:
             self._timer = self.stack.clock.after(_SLOW_S, self._slowtimo)
 
@@ -216,8 +202,11 @@ class IpflowCache:
         """Forget every flow: something that they were made of has changed."""
         if not self.flows:
             return
-        for key in list(self.flows):
-            self._end(key)
+        for same in self.flows.values():
+            for flow in same.values():
+                self._settle(flow)
+        self.flows.clear()
+        self.count = 0
         if self._timer is not None:
             self._timer.stop()
             self._timer = None
