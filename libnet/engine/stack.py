@@ -107,7 +107,7 @@ class Stack(InetStack):
 
     def _boot(self) -> None:
         """lo0 is up with 127.0.0.1 before anybody asks."""
-        self._lo_create("lo0", 0)
+        self.cloners.create("lo0")
         self.in_control.aifaddr(
             IfAliasReq(
                 "lo0",
