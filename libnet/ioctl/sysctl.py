@@ -55,6 +55,7 @@ KERN_HOSTID: Final = 11
 KERN_CLOCKRATE: Final = 12
 KERN_BOOTTIME: Final = 21
 KERN_MBUF: Final = 39
+KERN_FILE2: Final = 77
 KERN_SBMAX: Final = 58
 KERN_SOMAXKVA: Final = 73
 
@@ -112,6 +113,24 @@ class PcbInfo(Struct):
     uid: int = 0
     pid: int = 0
     comm: str = ""
+
+
+class FileInfo(Struct):
+    """struct kinfo_file: one open socket of one process.
+
+    fd        number in the process, -1 when nobody knows
+    domain, type, protocol  as socket(2) was given them
+    pcbaddr   PcbInfo.pcbaddr of its control block, 0 for none
+    """
+
+    uid: int = 0
+    pid: int = 0
+    comm: str = ""
+    fd: int = -1
+    domain: int = 0
+    type: int = 0
+    protocol: int = 0
+    pcbaddr: int = 0
 
 
 class BpfPeer(Struct):

@@ -20,7 +20,8 @@ from libnet.engine.kern import log as klog
 from libnet.engine.kern.socket import Cred
 from libnet.engine.stack import Stack
 from libnet.errors import NetError, strerror
-from libnet.iopkt.syscall import Device
+from libnet.ioctl.sysctl import KERN_FILE2, FileInfo
+from libnet.iopkt.syscall import Device, Proc, Tokens
 from libnet.media.port import Port
 
 VARIANTS: Final = ("v4", "v4-hc", "v6-hc")
@@ -112,6 +113,9 @@ class Manager:
         self.stack = Stack(machine.clock, machine.dice, variant=variant, hostname=hostname)
         self.stack.logring.sink = sink
         self.threads = line.threads or max(1, machine.cpus)
+        self.tokens = Tokens(machine.clock, machine.dice)
+        self.procs: set[Proc] = set()  # descriptors that are sockets
+        self.stack.sysctl.struct_node("kern.file2", KERN_FILE2, self.files, "Open sockets")
 
     # -- messages
 
@@ -395,6 +399,29 @@ class Manager:
             if nic.row.rx_thread:
                 priority = nic.conf.priority or self.rx_prio
                 rows.append(Thread(nic.row.rx_thread, priority, "RECEIVE", str(22 + number)))
+        return rows
+
+    def files(self) -> list[FileInfo]:
+        """Return the open sockets, by process and descriptor, for sockstat."""
+        rows = []
+        for proc in self.procs:
+            so = proc.socket
+            if so is None:
+                continue
+            cred = proc.cred
+            rows.append(
+                FileInfo(
+                    uid=cred.uid,
+                    pid=cred.pid,
+                    comm=cred.comm,
+                    fd=proc.fd() if proc.fd is not None else -1,
+                    domain=so.domain,
+                    type=so.type,
+                    protocol=so.protocol,
+                    pcbaddr=id(so.pcb) & 0xFFFFFFFF if so.pcb is not None else 0,
+                )
+            )
+        rows.sort(key=lambda row: (row.pid, row.fd, row.pcbaddr))
         return rows
 
     def ps(self) -> dict[str, Any]:

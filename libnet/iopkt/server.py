@@ -1,7 +1,7 @@
 """The Unix socket at PREFIX/dev/socket: one connection is one open descriptor.
 
-A socket's client gets a second descriptor with the answer to `socket`: on it the stack pushes what
-arrives, so the client's poll() works and a received packet costs no round trip.
+A socket's client gets a second descriptor with the answer to `socket` or `adopt`, which carries its
+data (libnet.iopkt.channel): so the client's poll() works, and data cost no round trip.
 """
 
 from __future__ import annotations
@@ -11,15 +11,13 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Final
 
-from libnet.clock import Clock
-from libnet.engine.kern.socket import SOCK_STREAM, Cred, Socket
+from libnet.engine.kern.socket import Cred
 from libnet.errors import NetError
+from libnet.iopkt.channel import Channel, Reactor, make_channel
 from libnet.iopkt.manager import Manager
 from libnet.iopkt.syscall import Proc
-from libnet.rpc.codec import encode
 from libnet.rpc.frame import ERROR, REPLY, REQUEST, Frame, FrameReader, pack
 from libnet.sunaddr import unix_address
 
@@ -27,28 +25,8 @@ _RECV: Final = 1 << 18
 _BACKLOG: Final = 64
 MAX_CLIENTS: Final = 4096
 MAX_UNSENT: Final = 8 << 20  # octets of answers a client may leave unread before it is cut off
-PUSH_BOUND: Final = 256  # records pushed to one client in one go
-
-
-class Reactor(Protocol):
-    """The loop, as the server sees it."""
-
-    clock: Clock
-
-    def add_reader(self, fd: int, callback: Callable[[], None]) -> None:
-        """Call back when readable."""
-
-    def remove_reader(self, fd: int) -> None:
-        """Stop that."""
-
-    def add_writer(self, fd: int, callback: Callable[[], None]) -> None:
-        """Call back when writable."""
-
-    def remove_writer(self, fd: int) -> None:
-        """Stop that."""
-
-    def at_pass_end(self, callback: Callable[[], None]) -> None:
-        """Call back once at the end of the pass."""
+ACCEPT_AGAIN_S: Final = 0.1  # how long to wait when the host has no descriptors left
+_OPENING: Final = ("socket", "adopt")
 
 
 class AlreadyServed(Exception):
@@ -105,10 +83,11 @@ class Server:
             except BlockingIOError:
                 return
             except OSError as exc:
-                # Out of descriptors: the connection waits in the backlog until one is free.
                 self.stat["accept"] += 1
-                if exc.errno not in (errno.EMFILE, errno.ENFILE):
-                    return
+                if exc.errno in (errno.EMFILE, errno.ENFILE):
+                    # The connection waits in the backlog; to look at once again would be a busy loop.
+                    self.reactor.remove_reader(self._sock.fileno())
+                    self.reactor.clock.after(ACCEPT_AGAIN_S, self._accept_again)
                 return
             conn.setblocking(False)
             pid, uid, _gid = struct.unpack(
@@ -121,6 +100,10 @@ class Server:
             self.clients.add(
                 Client(self, conn, Cred(suser=True, uid=uid, pid=pid, comm=_comm(pid)))
             )
+
+    def _accept_again(self) -> None:
+        if self._sock.fileno() >= 0:
+            self.reactor.add_reader(self._sock.fileno(), self._accept)
 
     def close(self) -> None:
         """End every client and give the path back."""
@@ -149,12 +132,10 @@ class Client:
     def __init__(self, server: Server, conn: socket.socket, cred: Cred) -> None:
         self.server, self.conn = server, conn
         self.reactor = server.reactor
-        self.proc = Proc(server.manager, cred)
+        self.proc = Proc(server.manager, cred, self._number)
         self.reader = FrameReader()
         self.unsent = bytearray()
-        self.data: socket.socket | None = None
-        self.waiting = False  # for the data descriptor to take more
-        self.scheduled = False
+        self.unsent_fd = -1  # goes with the next octets that can be sent
         self.reactor.add_reader(conn.fileno(), self._readable)
 
     # -- requests
@@ -175,7 +156,6 @@ class Client:
                 return
 
     def _answer(self, frame: Frame) -> None:
-        fds: list[int] = []
         value = frame.value
         if (
             frame.kind != REQUEST
@@ -184,111 +164,103 @@ class Client:
             or type(value[0]) is not str
         ):
             self.server.stat["badmessage"] += 1
-            self._write(pack(ERROR, frame.seq, "EINVAL"), fds)
+            self._write(pack(ERROR, frame.seq, "EINVAL"))
             return
+        op = value[0]
+        channel = self._channel()
+        if channel is not None:
+            channel.before(op)
+        error, fd = "", -1
         try:
-            result = self.proc.serve(value[0], value[1:])
-            if value[0] == "socket":
-                fds = self._data_socket()
+            result = self.proc.serve(op, value[1:])
+            if op in _OPENING:
+                fd = self._make_channel()
             try:
                 octets = pack(REPLY, frame.seq, result)
             except ValueError:
                 octets = pack(ERROR, frame.seq, "E2BIG")
         except NetError as exc:
-            octets = pack(ERROR, frame.seq, exc.symbol)
-        self._write(octets, fds)
-        for fd in fds:
-            os.close(fd)
+            error = exc.symbol
+            octets = pack(ERROR, frame.seq, error)
+        if channel is not None and op != "close":
+            channel.after(op, error)
+        self._write(octets, fd)
 
-    def _write(self, octets: bytes, fds: list[int]) -> None:
-        if not self.unsent:
-            try:
-                if fds:
-                    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
-                    sent = self.conn.sendmsg([octets], rights)
-                else:
-                    sent = self.conn.send(octets)
-            except BlockingIOError:
-                sent = 0
-            except OSError:
-                self.close()
-                return
-            octets = octets[sent:]
-            if not octets:
-                return
-            self.reactor.add_writer(self.conn.fileno(), self._writable)
+    def _write(self, octets: bytes, fd: int = -1) -> None:
+        if fd >= 0:
+            self.unsent_fd = fd  # a client is given one descriptor in its life
+        waiting = bool(self.unsent)
         self.unsent += octets
         if len(self.unsent) > MAX_UNSENT:
             self.server.stat["slowclient"] += 1
             self.close()
+        elif not waiting and self._send():
+            self.reactor.add_writer(self.conn.fileno(), self._writable)
 
-    def _writable(self) -> None:
+    def _send(self) -> bool:
+        """Send what can be sent; tell whether something is left."""
         try:
-            sent = self.conn.send(self.unsent)
+            if self.unsent_fd >= 0:
+                rights = array.array("i", [self.unsent_fd])
+                sent = self.conn.sendmsg(
+                    [self.unsent], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)]
+                )
+                os.close(self.unsent_fd)
+                self.unsent_fd = -1
+            else:
+                sent = self.conn.send(self.unsent)
         except BlockingIOError:
-            return
+            return True
         except OSError:
             self.close()
-            return
+            return False
         del self.unsent[:sent]
-        if not self.unsent:
+        return bool(self.unsent)
+
+    def _writable(self) -> None:
+        if not self._send() and self.conn.fileno() >= 0:
             self.reactor.remove_writer(self.conn.fileno())
 
-    # -- what arrives
+    # -- the second descriptor
 
-    def _data_socket(self) -> list[int]:
-        so = self.proc.socket
-        if so is None or so.type == SOCK_STREAM:
-            return []
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setblocking(False)
-        self.data = ours
-        so.upcall = self._wakeup
-        return [theirs.detach()]
+    def _channel(self) -> Channel | None:
+        file = self.proc.file
+        channel = file.pipe if file is not None else None
+        assert channel is None or isinstance(channel, Channel)
+        return channel
 
-    def _wakeup(self, _so: Socket) -> None:
-        if not self.scheduled and not self.waiting:
-            self.scheduled = True
-            self.reactor.at_pass_end(self._push)
+    def _make_channel(self) -> int:
+        """Give the socket a channel; return the program's end, -1 when it has one. Raises ENFILE."""
+        file = self.proc.file
+        assert file is not None
+        if file.pipe is not None:
+            return -1  # shared: whoever adopts it was born with the descriptor
+        try:
+            channel = make_channel(self.reactor, file.so, self.server.stat)
+        except OSError:
+            self.proc.close()
+            raise NetError("ENFILE") from None
+        file.pipe = channel
+        try:
+            return channel.hand_over()
+        except OSError:
+            self.proc.close()
+            raise NetError("ENFILE") from None
 
-    def _push(self) -> None:
-        self.scheduled = False
-        so, data = self.proc.socket, self.data
-        if so is None or data is None:
-            return
-        for _ in range(PUSH_BOUND):
-            records = so.rcv.records
-            if records:
-                record = records[0]
-                message: list[Any] = [record.frm, record.control, record.data]
-            elif so.error:
-                message = [None, {"error": so.error}, b""]
-            else:
-                self._relax()
-                return
-            try:
-                data.send(encode(message))
-            except BlockingIOError:
-                if not self.waiting:
-                    self.waiting = True
-                    self.reactor.add_writer(data.fileno(), self._push)
-                return
-            except OSError:
-                self._relax()
-                so.rcv.flush()
-                return
-            if records:
-                so.rcv.take()
-            else:
-                so.error = ""
-        if not self.waiting:
-            self.scheduled = True
-            self.reactor.at_pass_end(self._push)
-
-    def _relax(self) -> None:
-        if self.waiting and self.data is not None:
-            self.waiting = False
-            self.reactor.remove_writer(self.data.fileno())
+    def _number(self) -> int:
+        """Return the number the program has for the descriptor, -1 when it cannot be seen."""
+        channel = self._channel()
+        if channel is None:
+            return -1
+        name = f"socket:[{channel.inode}]"
+        where = f"/proc/{self.proc.cred.pid}/fd"
+        try:
+            for entry in os.scandir(where):
+                if os.readlink(entry.path) == name:
+                    return int(entry.name)
+        except OSError:
+            return -1  # it has just gone, or may not be looked into
+        return -1
 
     # -- the end
 
@@ -299,10 +271,9 @@ class Client:
         fd = self.conn.fileno()
         self.reactor.remove_reader(fd)
         self.reactor.remove_writer(fd)
-        self.proc.close()
-        if self.data is not None:
-            self._relax()
-            self.data.close()
-            self.data = None
         self.conn.close()
+        if self.unsent_fd >= 0:
+            os.close(self.unsent_fd)
+            self.unsent_fd = -1
+        self.proc.close()
         self.server.clients.discard(self)

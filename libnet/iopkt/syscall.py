@@ -10,15 +10,26 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from libnet.addr import Sockaddr
-from libnet.engine.kern.socket import MSG_PEEK, Cred, Socket
+from libnet.engine.kern.socket import (
+    MSG_OOB,
+    MSG_PEEK,
+    SOCK_STREAM,
+    SS_ISCONNECTED,
+    Cred,
+    Socket,
+)
 from libnet.errors import NetError
 from libnet.ioctl import every
 from libnet.ioctl.registry import ROWS
 
 if TYPE_CHECKING:
+    from libnet.clock import Callout, Clock, Dice
     from libnet.iopkt.manager import Manager
 
 MAX_READ: Final = 1 << 20
+MAX_TOKENS: Final = 1024  # sockets between two descriptors, over the whole stack
+TOKEN_S: Final = 10.0  # how long one may be there
+TOKEN_BITS: Final = 128
 
 assert every.MODULES  # loaded, so that the decoder knows all structs
 
@@ -42,18 +53,92 @@ class Device(Protocol):
         """close(2)."""
 
 
+class Pipe(Protocol):
+    """What carries a socket's data beside the operations; only the Unix socket has one."""
+
+    def close(self) -> None:
+        """End the socket when what was written is on its way: its last descriptor is gone."""
+
+
+class File:
+    """struct file: an open socket, and how many descriptors share it.
+
+    pipe  what carries its data past the operations, or None
+    """
+
+    __slots__ = ("pipe", "refs", "so")
+
+    def __init__(self, so: Socket) -> None:
+        self.so = so
+        self.refs = 1
+        self.pipe: Pipe | None = None
+
+    def release(self) -> None:
+        """Give one reference back; the last one closes the socket."""
+        self.refs -= 1
+        if self.refs:
+            return
+        if self.pipe is not None:
+            self.pipe.close()
+        else:
+            self.so.close()
+
+
+class Tokens:
+    """Sockets on the way to a new descriptor: accepted ones, and shared ones.
+
+    Who knows the token of one, and is the user it was made for, may adopt it once.
+    """
+
+    def __init__(self, clock: Clock, dice: Dice) -> None:
+        self._clock, self._dice = clock, dice
+        self._waiting: dict[str, tuple[File, int, Callout]] = {}
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def issue(self, file: File, uid: int) -> str:
+        """Keep a reference to *file* for user *uid*; return the token. Raises ENFILE."""
+        if len(self._waiting) >= MAX_TOKENS:
+            raise NetError("ENFILE")
+        token = f"{self._dice.getrandbits(TOKEN_BITS):032x}"
+        callout = self._clock.after(TOKEN_S, lambda: self._expire(token))
+        self._waiting[token] = file, uid, callout
+        return token
+
+    def redeem(self, token: str, uid: int) -> File:
+        """Return the file, whose reference is now the caller's. Raises EBADF."""
+        row = self._waiting.get(token)
+        if row is None or row[1] != uid:
+            raise NetError("EBADF")
+        del self._waiting[token]
+        row[2].stop()
+        return row[0]
+
+    def _expire(self, token: str) -> None:
+        file, _uid, _callout = self._waiting.pop(token)
+        file.release()
+
+
 class Proc:
     """One descriptor.
 
     manager  whose stack it is of       cred  who holds it
+    fd       returns the number that the descriptor has in the program, -1 if nobody knows
     """
 
-    def __init__(self, manager: Manager, cred: Cred) -> None:
+    def __init__(self, manager: Manager, cred: Cred, fd: Callable[[], int] | None = None) -> None:
         self.manager = manager
         self.stack = manager.stack
         self.cred = cred
-        self.socket: Socket | None = None
+        self.fd = fd
+        self.file: File | None = None
         self.device: Device | None = None
+
+    @property
+    def socket(self) -> Socket | None:
+        """The open socket, or None."""
+        return self.file.so if self.file is not None else None
 
     def serve(self, op: str, args: list[Any]) -> Any:
         """Make operation *op*. Raises NetError; EINVAL for arguments of the wrong number or type."""
@@ -75,9 +160,10 @@ class Proc:
 
     def close(self) -> None:
         """Close what is open."""
-        so, self.socket = self.socket, None
-        if so is not None:
-            so.close()
+        file, self.file = self.file, None
+        if file is not None:
+            self.manager.procs.discard(self)
+            file.release()
         device, self.device = self.device, None
         if device is not None:
             device.close()
@@ -85,13 +171,36 @@ class Proc:
     # -- opening
 
     def _unopened(self) -> None:
-        if self.socket is not None or self.device is not None:
+        if self.file is not None or self.device is not None:
             raise NetError("EINVAL")
+
+    def _open(self, file: File) -> None:
+        self.file = file
+        self.manager.procs.add(self)
 
     def op_socket(self, domain: int, kind: int, protocol: int) -> None:
         """socket(2)."""
         self._unopened()
-        self.socket = self.stack.socreate(domain, kind, protocol, self.cred)
+        self._open(File(self.stack.socreate(domain, kind, protocol, self.cred)))
+
+    def op_adopt(self, token: str) -> list[int]:
+        """Open what accept or share has left: [domain, type, protocol] of the socket.
+
+        Raises EBADF for a token that is not, no longer, or not this user's.
+        """
+        self._unopened()
+        file = self.manager.tokens.redeem(token, self.cred.uid)
+        self._open(file)
+        return [file.so.domain, file.so.type, file.so.protocol]
+
+    def op_share(self) -> str:
+        """Return a token for a second descriptor of this socket, as a fork needs."""
+        so = self._so()  # raises when this is no socket
+        assert self.file is not None
+        assert self.file.so is so
+        token = self.manager.tokens.issue(self.file, self.cred.uid)
+        self.file.refs += 1
+        return token
 
     def op_open(self, path: str) -> None:
         """open(2) of a device."""
@@ -121,7 +230,7 @@ class Proc:
             raise NetError("EINVAL")
         if self.device is not None:
             return self.device.read(size)
-        return self._so().recv().data[:size]
+        return self._so().recv(0, size).data[:size]
 
     def op_write(self, data: bytes) -> int:
         """write(2)."""
@@ -137,6 +246,10 @@ class Proc:
             return self.device.readable()
         return False
 
+    def op_pollout(self) -> bool:
+        """Tell whether send or write would take something, or tell what is wrong."""
+        return self.socket is None or self.socket.writable()
+
     # -- sockets
 
     def _so(self) -> Socket:
@@ -149,8 +262,27 @@ class Proc:
         self._so().bind(addr)
 
     def op_connect(self, addr: Sockaddr) -> None:
-        """connect(2)."""
-        self._so().connect(addr)
+        """connect(2). Of a stream it only begins: EINPROGRESS, and SO_ERROR tells the end."""
+        so = self._so()
+        so.connect(addr)
+        if so.type == SOCK_STREAM and not so.state & SS_ISCONNECTED:
+            raise NetError("EINPROGRESS")
+
+    def op_listen(self, backlog: int) -> None:
+        """listen(2)."""
+        self._so().listen(backlog)
+
+    def op_accept(self) -> list[Any]:
+        """accept(2), its first half: [token, peer address]. Raises EAGAIN, ENFILE."""
+        so = self._so().accept()
+        file = File(so)
+        try:
+            peer = so.usrreq.peeraddr(so)
+            token = self.manager.tokens.issue(file, self.cred.uid)
+        except NetError:
+            file.release()
+            raise
+        return [token, peer]
 
     def op_sendto(self, data: bytes, addr: Sockaddr | None, flags: int) -> int:
         """sendto(2)."""
@@ -158,8 +290,14 @@ class Proc:
 
     def op_recv(self, flags: int) -> list[Any]:
         """recvmsg(2): [from, control, data]."""
-        record = self._so().recv(flags & MSG_PEEK)
+        record = self._so().recv(flags & (MSG_PEEK | MSG_OOB))
         return [record.frm, record.control, record.data]
+
+    def op_recvn(self, size: int, flags: int) -> bytes:
+        """recv(2) of at most *size* octets; nothing means that the peer has ended."""
+        if not 0 <= size <= MAX_READ:
+            raise NetError("EINVAL")
+        return self._so().recv(flags & (MSG_PEEK | MSG_OOB), size).data[:size]
 
     def op_setsockopt(self, level: int, name: int, value: Any) -> None:
         """setsockopt(2)."""
@@ -172,12 +310,14 @@ class Proc:
     def op_getsockname(self) -> Sockaddr:
         """getsockname(2)."""
         so = self._so()
-        return so.usrreq.sockaddr(so)
+        addr: Sockaddr = so.usrreq.sockaddr(so)
+        return addr
 
     def op_getpeername(self) -> Sockaddr:
         """getpeername(2)."""
         so = self._so()
-        return so.usrreq.peeraddr(so)
+        addr: Sockaddr = so.usrreq.peeraddr(so)
+        return addr
 
     def op_shutdown(self, how: int) -> None:
         """shutdown(2)."""
@@ -230,10 +370,16 @@ _OPS: Final[dict[str, tuple[tuple[Any, ...], Callable[..., Any]]]] = {
     "read": ((int,), Proc.op_read),
     "write": ((bytes,), Proc.op_write),
     "poll": ((), Proc.op_poll),
+    "pollout": ((), Proc.op_pollout),
+    "adopt": ((str,), Proc.op_adopt),
+    "share": ((), Proc.op_share),
     "bind": (("addr",), Proc.op_bind),
     "connect": (("addr",), Proc.op_connect),
+    "listen": ((int,), Proc.op_listen),
+    "accept": ((), Proc.op_accept),
     "sendto": ((bytes, "addr?", int), Proc.op_sendto),
     "recv": ((int,), Proc.op_recv),
+    "recvn": ((int, int), Proc.op_recvn),
     "setsockopt": ((int, int, None), Proc.op_setsockopt),
     "getsockopt": ((int, int), Proc.op_getsockopt),
     "getsockname": ((), Proc.op_getsockname),

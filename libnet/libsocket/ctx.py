@@ -29,10 +29,12 @@ class Host(Protocol):
     def sleep(self, seconds: float) -> None:
         """Let time pass."""
 
-    def wait(self, descriptors: Sequence[Any], timeout: float | None) -> list[Any]:
-        """Wait until one is readable; return those that are, none at the timeout.
+    def wait(
+        self, descriptors: Sequence[Any], timeout: float | None, writers: Sequence[Any] = ()
+    ) -> list[Any]:
+        """Wait until one is readable, or one of *writers* writable; return those that are.
 
-        One may be a Descriptor, or what watch_signals() returned.
+        One may be a Descriptor, or what watch_signals() returned. At the timeout there is none.
         """
 
     def watch_signals(self, *names: str) -> SignalWatch:
@@ -127,7 +129,12 @@ class Ctx:
             raise
         if trace:
             trace(f"socket({domain}, {kind}, {protocol}) = {number}")
-        return Socket(transport, number, trace)
+        prefix = self.environ.get("SOCK", "")
+
+        def another() -> tuple[Transport, int]:
+            return self._connect(prefix), self._number()
+
+        return Socket(transport, number, trace, kind=kind, open=another)
 
     def open(self, path: str) -> Descriptor:
         """Open a device that the stack serves, such as /dev/bpf. Raises NetError (ENOENT, …)."""
@@ -161,9 +168,13 @@ class Ctx:
         """Return the host path of a file named in the box's terms (absolute ones are mapped)."""
         return self.box.file(path)
 
-    def wait(self, descriptors: Sequence[Any], timeout: float | None) -> list[Any]:
-        """Wait until a descriptor is readable or *timeout* seconds passed."""
-        return self.host.wait(descriptors, timeout)
+    def wait(
+        self, descriptors: Sequence[Any], timeout: float | None, writers: Sequence[Any] = ()
+    ) -> list[Any]:
+        """Wait until a descriptor is readable, one of *writers* writable, or *timeout* s passed."""
+        if not writers:
+            return self.host.wait(descriptors, timeout)
+        return self.host.wait(descriptors, timeout, writers)
 
     def sleep(self, seconds: float) -> None:
         """Let *seconds* pass."""

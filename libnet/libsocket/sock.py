@@ -55,6 +55,7 @@ IP_RECVIF: Final = 20
 IP_RECVTTL: Final = 23
 IP_DONTFRAG: Final = 67  # FreeBSD's number; the era's ping -D builds its own header instead
 
+MSG_OOB: Final = 0x1
 MSG_PEEK: Final = 0x2
 MSG_DONTROUTE: Final = 0x4
 
@@ -128,18 +129,65 @@ class Descriptor:
 
 
 class Socket(Descriptor):
-    """A socket. Addresses are Sockaddr structs; nothing here ever waits (see Ctx.wait)."""
+    """A socket. Addresses are Sockaddr structs; nothing here ever waits (see Ctx.wait).
+
+    kind   SOCK_*                   open  returns a new Transport and its number, for accept()
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        number: int,
+        trace: Trace | None = None,
+        *,
+        kind: int = SOCK_DGRAM,
+        open: Callable[[], tuple[Transport, int]] | None = None,
+    ) -> None:
+        super().__init__(transport, number, trace)
+        self.kind = kind
+        self._open = open
 
     def bind(self, addr: Sockaddr) -> None:
         """bind(2)."""
         self.call("bind", addr)
 
     def connect(self, addr: Sockaddr) -> None:
-        """connect(2)."""
+        """connect(2). A stream raises EINPROGRESS: it is writable, and SO_ERROR tells, when it is done."""
         self.call("connect", addr)
 
+    def listen(self, backlog: int) -> None:
+        """listen(2)."""
+        self.call("listen", backlog)
+
+    def accept(self) -> tuple[Socket, Sockaddr]:
+        """accept(2); EAGAIN when no connection is complete."""
+        if self._open is None:
+            raise NetError("EOPNOTSUPP")
+        try:
+            token, peer = self.transport.accept()
+            transport, number = self._open()
+            try:
+                transport.call("adopt", token)
+            except NetError:
+                transport.close()
+                raise
+        except NetError as exc:
+            if self._trace and exc.symbol != "EAGAIN":
+                self._trace(f"accept({self.number}) = -1 {exc.symbol} ({exc.strerror})")
+            raise
+        if self._trace:
+            self._trace(f"accept({self.number}, {_shown(peer)}) = {number}")
+        made = Socket(transport, number, self._trace, kind=self.kind, open=self._open)
+        return made, peer
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """recv(2) from a stream: none at its end, EAGAIN when there is nothing yet."""
+        return self.transport.read(size, flags)
+
     def send(self, data: bytes, flags: int = 0) -> int:
-        """send(2)."""
+        """send(2); a stream takes what it has room for, and raises EAGAIN when that is nothing."""
+        if self.kind == SOCK_STREAM:
+            return self.transport.write(data, flags)
         sent: int = self.call("sendto", data, None, flags)
         return sent
 
@@ -183,7 +231,10 @@ class Socket(Descriptor):
 
     def shutdown(self, how: int) -> None:
         """shutdown(2); 0 reading, 1 writing, 2 both."""
-        self.call("shutdown", how)
+        if self.kind == SOCK_STREAM:
+            self.transport.shutdown(how)
+        else:
+            self.call("shutdown", how)
 
 
 def _shown(arg: Any) -> str:

@@ -16,6 +16,12 @@ from libnet.rpc.frame import ERROR, REPLY, REQUEST, FrameReader, pack
 from libnet.sunaddr import unix_address
 
 _RECV: Final = 1 << 18
+_OPENING: Final = ("socket", "adopt")  # what is answered with a descriptor
+
+MSG_OOB: Final = 0x1
+MSG_PEEK: Final = 0x2
+SOL_SOCKET: Final = 0xFFFF
+SO_ERROR: Final = 0x1007
 
 
 class Transport(Protocol):
@@ -30,6 +36,18 @@ class Transport(Protocol):
         Never waits: raises EAGAIN when there is none.
         """
 
+    def read(self, size: int, flags: int) -> bytes:
+        """Return up to *size* octets of a stream; none at its end. Raises EAGAIN and its errors."""
+
+    def write(self, data: bytes, flags: int) -> int:
+        """Return how many octets of *data* a stream took. Raises EAGAIN and its errors."""
+
+    def accept(self) -> list[Any]:
+        """Return [token, peer address] of a connection. Raises EAGAIN."""
+
+    def shutdown(self, how: int) -> None:
+        """End a stream one way or both."""
+
     def fileno(self) -> int:
         """Return a host descriptor that is readable when recv() has something, or -1."""
 
@@ -40,8 +58,9 @@ class Transport(Protocol):
 class UnixTransport:
     """Over the Unix stream socket of an io-pkt process.
 
-    The stack answers `socket` with a second descriptor, a sequenced-packet one, on which it pushes
-    what arrives; so a program's poll() works and a packet costs no round trip.
+    The stack answers `socket` and `adopt` with a second descriptor. On that of a datagram socket it
+    pushes what arrives, a message each; that of a stream carries its octets both ways. So a program's
+    poll() works and data cost no round trip.
     """
 
     def __init__(self, path: str) -> None:
@@ -66,12 +85,17 @@ class UnixTransport:
     def call(self, op: str, *args: Any) -> Any:
         """Make one operation. A stack that dies meanwhile gives ESRCH."""
         self._seq += 1
+        sock = self._sock
+        opening = op in _OPENING
         try:
-            self._sock.sendall(pack(REQUEST, self._seq, [op, *args]))
+            sock.sendall(pack(REQUEST, self._seq, [op, *args]))
             while True:
-                octets, fds, _flags, _from = socket.recv_fds(self._sock, _RECV, 1)
-                for fd in fds:
-                    self._take_fd(fd)
+                if opening:
+                    octets, fds, _flags, _from = socket.recv_fds(sock, _RECV, 1)
+                    for fd in fds:
+                        self._take_fd(fd)
+                else:
+                    octets = sock.recv(_RECV)
                 if not octets:
                     raise NetError("ESRCH")
                 for frame in self._reader.feed(octets):
@@ -96,23 +120,86 @@ class UnixTransport:
         self._data = socket.socket(fileno=fd)
         self._data.setblocking(False)
 
-    def recv(self, flags: int = 0) -> list[Any]:
-        """Return the next pushed message."""
+    def take_data(self) -> int:
+        """Return the second descriptor, which is the caller's from now on; -1 when there is none."""
+        data, self._data = self._data, None
+        return data.detach() if data is not None else -1
+
+    def _open_data(self) -> socket.socket:
         if self._data is None:
             raise NetError("EOPNOTSUPP")
+        return self._data
+
+    def recv(self, flags: int = 0) -> list[Any]:
+        """Return the next pushed message."""
         try:
-            octets = self._data.recv(_RECV, flags)
+            octets = self._open_data().recv(_RECV, flags)
+        except NetError:
+            raise
         except OSError as exc:
             raise from_host(exc) from None
         if not octets:
             raise NetError("ESRCH")
+        return message(octets)
+
+    def read(self, size: int, flags: int) -> bytes:
+        """Return octets of the stream."""
+        if flags & MSG_OOB:
+            return bytes(self.call("recvn", size, flags))
+        host = socket.MSG_PEEK if flags & MSG_PEEK else 0
         try:
-            message = decode(octets)
-        except BadMessage:
-            raise NetError("EIO") from None
-        if type(message) is not list or len(message) != 3:
+            octets = self._open_data().recv(size, host)
+        except NetError:
+            raise
+        except OSError as exc:
+            self._broken()
+            raise from_host(exc) from None
+        if not octets and size:
+            self._broken()
+        return octets
+
+    def write(self, data: bytes, flags: int) -> int:
+        """Write octets to the stream."""
+        if flags & MSG_OOB:
+            taken: int = self.call("sendto", data, None, flags)
+            return taken
+        try:
+            return self._open_data().send(data)
+        except NetError:
+            raise
+        except OSError as exc:
+            self._broken()
+            raise from_host(exc) from None
+
+    def _broken(self) -> None:
+        """Raise what the connection died of, if anything."""
+        symbol = self.call("getsockopt", SOL_SOCKET, SO_ERROR)
+        if symbol:
+            raise NetError(symbol)
+
+    def accept(self) -> list[Any]:
+        """Take the octet that stands for a connection, and the connection."""
+        try:
+            self._open_data().recv(1)
+        except NetError:
+            raise
+        except OSError as exc:
+            raise from_host(exc) from None
+        answer = self.call("accept")
+        if type(answer) is not list or len(answer) != 2 or type(answer[0]) is not str:
             raise NetError("EIO")
-        return message
+        return answer
+
+    def shutdown(self, how: int) -> None:
+        """Shut the stream's descriptor: the stack sees it after all that was written."""
+        if not 0 <= how <= 2:
+            raise NetError("EINVAL")
+        try:
+            self._open_data().shutdown(how)
+        except NetError:
+            raise
+        except OSError as exc:
+            raise from_host(exc) from None
 
     def fileno(self) -> int:
         """Return the descriptor to poll."""
@@ -120,9 +207,21 @@ class UnixTransport:
 
     def close(self) -> None:
         """Close both descriptors."""
-        self._sock.close()
+        # The data first: the stack then knows at once that no more of them come.
         if self._data is not None:
             self._data.close()
+        self._sock.close()
+
+
+def message(octets: bytes) -> list[Any]:
+    """Return the [from, control, data] that a stack has pushed. Raises EIO."""
+    try:
+        value = decode(octets)
+    except BadMessage:
+        raise NetError("EIO") from None
+    if type(value) is not list or len(value) != 3:
+        raise NetError("EIO")
+    return value
 
 
 class LocalTransport:
@@ -146,6 +245,24 @@ class LocalTransport:
         """Return the next message."""
         message: list[Any] = self.call("recv", flags)
         return message
+
+    def read(self, size: int, flags: int) -> bytes:
+        """Return octets of a stream."""
+        return bytes(self.call("recvn", size, flags))
+
+    def write(self, data: bytes, flags: int) -> int:
+        """Write octets to a stream."""
+        taken: int = self.call("sendto", data, None, flags)
+        return taken
+
+    def accept(self) -> list[Any]:
+        """Return [token, peer address] of a connection."""
+        answer: list[Any] = self.call("accept")
+        return answer
+
+    def shutdown(self, how: int) -> None:
+        """End a stream one way or both."""
+        self.call("shutdown", how)
 
     def fileno(self) -> int:
         """There is no host descriptor."""

@@ -46,12 +46,14 @@ class RealHost:
         if seconds > 0:
             time.sleep(seconds)
 
-    def wait(self, descriptors: Sequence[Any], timeout: float | None) -> list[Any]:
-        """Wait for readable descriptors."""
+    def wait(
+        self, descriptors: Sequence[Any], timeout: float | None, writers: Sequence[Any] = ()
+    ) -> list[Any]:
+        """Wait for readable descriptors, and for writable ones of *writers*."""
         if timeout is not None and timeout < 0:
             timeout = 0
-        ready, _, _ = select.select(descriptors, (), (), timeout)
-        return ready
+        ready, writable, _ = select.select(descriptors, writers, (), timeout)
+        return ready + writable
 
     def watch_signals(self, *names: str) -> RealSignals:
         """Catch signals; the program must run in the main thread."""

@@ -342,12 +342,15 @@ class SimHost:
             if scheduler.now() >= end:
                 return
 
-    def wait(self, descriptors: Sequence[Any], timeout: float | None) -> list[Any]:
-        """Let the world go on until a descriptor is readable; return those that are."""
+    def wait(
+        self, descriptors: Sequence[Any], timeout: float | None, writers: Sequence[Any] = ()
+    ) -> list[Any]:
+        """Let the world go on until a descriptor is readable, or writable; return those that are."""
         found: list[Any] = []
 
         def ready() -> bool:
-            found[:] = [d for d in descriptors if _readable(d)]
+            found[:] = [d for d in descriptors if _ready(d, "poll")]
+            found.extend(d for d in writers if _ready(d, "pollout"))
             return bool(found)
 
         self.scheduler.wait(ready, timeout)
@@ -359,11 +362,11 @@ class SimHost:
         return SimSignals(self.scheduler.current, names)
 
 
-def _readable(descriptor: Any) -> bool:
+def _ready(descriptor: Any, op: str) -> bool:
     if isinstance(descriptor, SimSignals):
         return bool(descriptor.came)
     try:
-        readable: bool = descriptor.transport.call("poll")
+        ready: bool = descriptor.transport.call(op)
     except NetError:
-        return True  # the next recv() tells the program what is wrong
-    return readable
+        return True  # the next call tells the program what is wrong
+    return ready
