@@ -12,6 +12,7 @@ import pytest
 
 from libnet.lab.play import Player
 from libnet.lab.world import World, stacks
+from libnet.sunaddr import unix_address
 
 pytestmark = pytest.mark.processes
 
@@ -77,7 +78,10 @@ def test_wrong_messages_get_einval_and_the_stack_goes_on(player):
     path = World(player.world).box("BoxA").socket()
     assert os.stat(path).st_mode & 0o777 == 0o600
     with socket.socket(socket.AF_UNIX) as conn:
-        conn.connect(path)
+        address, fd = unix_address(path)
+        conn.connect(address)
+        if fd is not None:
+            os.close(fd)
         conn.settimeout(10)
         conn.sendall(struct.pack("!IBBHI", 12, 77, 0, 0, 5) + b"\xff" * 4)
         answer = conn.recv(4096)

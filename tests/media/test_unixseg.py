@@ -24,6 +24,7 @@ from libnet.media.unixseg import (
     write_cable,
     write_impairments,
 )
+from libnet.sunaddr import unix_address
 
 MAC = [bytes([2, 0, 0, 0, 0, n]) for n in range(8)]
 ALL = b"\xff" * 6
@@ -72,6 +73,16 @@ def kill(port):
         if peer.sock is not None:
             peer.sock.close()
     port.closed = True
+
+
+def connect(sock, path):
+    """Connect however long *path* is."""
+    address, fd = unix_address(path)
+    try:
+        sock.connect(address)
+    finally:
+        if fd is not None:
+            os.close(fd)
 
 
 def test_frames_reach_every_other_port_and_then_only_the_one_learned(wire):
@@ -214,7 +225,7 @@ def test_what_a_sleeping_receiver_may_hold_has_an_end_and_others_are_served(wire
 def test_wrong_datagrams_are_counted_and_nothing_else(wire):
     a = wire.plug("A.wm0")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        sock.connect(os.path.join(wire.directory, a.name))
+        connect(sock, os.path.join(wire.directory, a.name))
         for octets in (
             b"",
             b"\1",
@@ -233,7 +244,7 @@ def test_wrong_datagrams_are_counted_and_nothing_else(wire):
 def test_no_datagram_stops_a_port(wire, grams):
     a = wire.ports[0] if wire.ports else wire.plug("A.wm0")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        sock.connect(os.path.join(wire.directory, a.name))
+        connect(sock, os.path.join(wire.directory, a.name))
         for octets in grams:
             sock.send(octets)
             sock.send(b"\1" + octets)
@@ -389,7 +400,7 @@ def test_many_strangers_do_not_make_a_port_read_the_directory_for_each_frame(wir
     scans = []
     monkeypatch.setattr(a, "_rescan", lambda: scans.append(1))
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        sock.connect(os.path.join(wire.directory, a.name))
+        connect(sock, os.path.join(wire.directory, a.name))
         for _ in range(8):
             sock.send(build_data([frame(ALL, MAC[1])], 0, 77))
         wire.run()
