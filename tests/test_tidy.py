@@ -24,7 +24,7 @@ def _programs() -> dict[str, str]:
 PROGRAMS = _programs()
 # Ioctls whose rooms come with later parts of the stack: declared, answered with ENOTTY.
 LATER = ("80211", "VH", "PHYADDR", "PSRCADDR", "PDSTADDR", "GENERIC", "SETVLAN", "GETVLAN", "SETAGR",
-         "GETAGR", "ATMARK", "PGRP", "ETVIFCNT", "ETSGCNT", "GRE", "DRVSPEC")  # fmt: skip
+         "GETAGR", "ATMARK", "PGRP", "ETVIFCNT", "ETSGCNT", "GRE", "DRVSPEC", "DIOC")  # fmt: skip
 
 
 def test_every_rooms_sentence_stands_on_the_map():
