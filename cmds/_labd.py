@@ -25,7 +25,7 @@ from libnet.media.unixseg import UnixPort
 
 
 def _tap(loop: Loop, spec: dict[str, str]) -> Callable[[], None]:
-    tap = TapPort(loop, int(spec["fd"]))
+    tap = TapPort(loop, int(spec["fd"]), vnet=spec.get("vnet") == "1")
     tap.broken = loop.stop
     return _bridge(loop, spec, tap)
 
@@ -42,7 +42,7 @@ def _bridge(loop: Loop, spec: dict[str, str], outside: OutsidePort) -> Callable[
     except BaseException:
         outside.close()
         raise
-    inside.takes = 0
+    inside.takes = outside.takes
     bridge = Bridge(inside, outside)
     if not isinstance(outside, TapPort):
         return bridge.close

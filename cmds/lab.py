@@ -89,6 +89,7 @@ def _directory(ctx: Ctx, segment: str) -> str:
 @click.option("--mac", default="", help="Its link address.")
 @click.option("--mtu", type=click.IntRange(68, 65521), default=None, help="Its MTU.")
 @click.option("--create", is_flag=True, help="Make the namespace if it is not there.")
+@click.option("--plain", is_flag=True, help="Without virtio-net's header: no offload.")
 @click.pass_obj
 def tap(
     ctx: Ctx,
@@ -99,6 +100,7 @@ def tap(
     mac: str,
     mtu: int | None,
     create: bool,
+    plain: bool,
 ) -> None:
     """Plug a Linux interface into SEGMENT; it stays until untap."""
     start_tap(
@@ -110,15 +112,18 @@ def tap(
         mac=mac,
         mtu=mtu or 0,
         create=create,
+        plain=plain,
     )
 
 
-def start_tap(ctx: Ctx, segment: str, *, netns: str, ifname: str, **how: Any) -> None:
+def start_tap(
+    ctx: Ctx, segment: str, *, netns: str, ifname: str, plain: bool = False, **how: Any
+) -> None:
     """Make the TAP and start what carries for it. Raises LabError."""
     from libnet.media.tap import TapError, make_tap
 
     try:
-        fd = make_tap(ifname, netns=netns, **how)
+        fd = make_tap(ifname, netns=netns, vnet=not plain, **how)
     except TapError as exc:
         raise LabError(str(exc)) from None
     try:
@@ -128,6 +133,7 @@ def start_tap(ctx: Ctx, segment: str, *, netns: str, ifname: str, **how: Any) ->
             segment,
             f"{netns or 'host'}.{ifname}",
             fd=fd,
+            vnet=int(not plain),
             netns=netns,
             ifname=ifname,
             address=",".join(how.get("addresses", ())),
@@ -672,6 +678,7 @@ _TAP_KEYS: Final[dict[str, type]] = {
     "mac": str,
     "mtu": int,
     "create": bool,
+    "plain": bool,
 }
 _CAPTURE_KEYS: Final[dict[str, type]] = {"segment": str, "file": str}
 _LISTS: Final[tuple[tuple[str, dict[str, type], tuple[str, ...]], ...]] = (

@@ -47,24 +47,16 @@ class DgramPort(OutsidePort):
             if fd is not None:
                 os.close(fd)
 
-    def send(self, frame: bytes) -> None:
-        """Send *frame* now; count it when nobody is there or its queue is full."""
-        if type(frame) is not bytes:
-            super().send(frame)
-            return
-        if self.fd < 0:
-            self.stat["unplugged"] += 1
-            return
+    def _write(self, parts: list[bytes]) -> None:
         try:
-            self._sock.sendto(frame, socket.MSG_DONTWAIT, self._remote)
+            self._sock.sendto(parts[-1], socket.MSG_DONTWAIT, self._remote)
         except BlockingIOError:
             self.stat["receiver full"] += 1
         except OSError as exc:
             gone = exc.errno in (errno.ENOENT, errno.ECONNREFUSED)
             self.stat["nobody there" if gone else "send error"] += 1
         else:
-            self.stat["opackets"] += 1
-            self.stat["obytes"] += len(frame)
+            self._sent(len(parts[-1]))
 
     def close(self) -> None:
         """Close and remove the local socket's file."""

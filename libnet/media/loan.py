@@ -23,7 +23,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from libnet.media.datagram import LEND, BadDatagram, build, parse
-from libnet.media.offload import cut
 from libnet.media.outside import OutsidePort
 from libnet.media.port import Reactor, Stat
 
@@ -37,22 +36,12 @@ _GRAM: Final = 256
 class LentPort(OutsidePort):
     """The borrowed descriptor. Its losses, and what it reads, are counted by the port it serves."""
 
-    def __init__(self, reactor: Reactor, fd: int, stat: Stat) -> None:
-        super().__init__(reactor, fd)
+    def __init__(self, reactor: Reactor, fd: int, stat: Stat, *, vnet: bool) -> None:
+        super().__init__(reactor, fd, vnet=vnet)
         self.stat = stat
 
-    def send(self, frame: bytes) -> None:
-        """Write *frame*; the port has counted it as sent."""
-        if type(frame) is not bytes:
-            for whole in cut(frame):
-                self.send(whole)
-            return
-        try:
-            os.write(self.fd, frame)
-        except BlockingIOError:
-            self.stat["receiver full"] += 1
-        except OSError:
-            self.stat["send error"] += 1
+    def _sent(self, octets: int) -> None:
+        """Count nothing: the port has counted it as sent."""
 
 
 class Lender:
@@ -91,7 +80,8 @@ class Lender:
         ours, theirs = socket.socketpair()
         with sock, theirs:
             try:
-                gram = build(LEND, 0, self._inside.number)
+                # The field that other kinds use for a generation tells of virtio-net's header.
+                gram = build(LEND, int(self._outside.vnet), self._inside.number)
                 socket.send_fds(sock, [gram], [self._outside.fd, theirs.fileno()])
             except OSError:
                 ours.close()
@@ -174,7 +164,7 @@ class Borrower:
         self._forget_socket()
         self._channel = fds[1]
         self._reactor.add_reader(fds[1], self.end)
-        self._lent = LentPort(self._reactor, fds[0], self._port.stat)
+        self._lent = LentPort(self._reactor, fds[0], self._port.stat, vnet=bool(gram.generation))
         self._lent.receive = self._receive
         self._lent.broken = self.end
         self.peer.direct = self._lent

@@ -55,7 +55,7 @@ def _network(frame: bytes) -> int:
     return at
 
 
-def _layout(frame: bytes) -> tuple[int, int, int, int] | None:
+def layout(frame: bytes) -> tuple[int, int, int, int] | None:
     """Return (network header, transport header, end of packet, protocol), or None."""
     net = _network(frame)
     kind = frame[net - 2 : net]
@@ -85,7 +85,7 @@ def complete(frame: bytes) -> bytes:
     csum = getattr(frame, "csum", 0)
     if not csum:
         return bytes(frame)
-    where = _layout(frame)
+    where = layout(frame)
     if where is None:
         return bytes(frame)
     net, transport, end, proto = where
@@ -113,7 +113,7 @@ def cut(frame: bytes) -> list[bytes]:
     size = getattr(frame, "gso_size", 0)
     if not size:
         return [complete(frame)]
-    where = _layout(frame)
+    where = layout(frame)
     if where is None or frame[where[0]] >> 4 != 4 or where[3] != _TCP:
         return [complete(frame)]
     net, transport, end, _proto = where

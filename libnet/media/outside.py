@@ -6,8 +6,9 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from libnet.media import vnet as virtio
 from libnet.media.offload import cut
-from libnet.media.port import MAX_FRAME, Port, Reactor, Stat, ignore_link
+from libnet.media.port import MAX_FRAME, TAKES_ALL, Port, Reactor, Stat, ignore_link
 
 DRAIN: Final = 64  # frames taken in one callback
 MIN_FRAME: Final = 14
@@ -17,18 +18,20 @@ class OutsidePort:
     """A port behind which is a host descriptor that carries one frame a read or write.
 
     fd      the descriptor, non-blocking; close() closes it
+    vnet    whether each frame bears virtio-net's header, which carries the marks
     broken  called once when the descriptor has died for good
 
-    `offload` is set: what is marked is resolved here, on its way out.
+    `offload` is set: what is marked is written as such, or resolved here, on its way out.
     """
 
-    def __init__(self, reactor: Reactor, fd: int) -> None:
+    def __init__(self, reactor: Reactor, fd: int, *, vnet: bool = False) -> None:
+        self.vnet = vnet
         self.receive: Callable[[Sequence[bytes]], None] = self._nobody
         self.link: Callable[[bool], None] = ignore_link
         self.broken: Callable[[], None] | None = None
         self.carrier = True
         self.offload = True
-        self.takes = 0
+        self.takes = TAKES_ALL if vnet else 0
         self.stat = Stat()
         self.fd = fd
         self._reactor = reactor
@@ -37,23 +40,31 @@ class OutsidePort:
 
     def send(self, frame: bytes) -> None:
         """Write *frame* now; drop and count it when the host will not take it."""
-        if type(frame) is not bytes:
-            for whole in cut(frame):
-                self.send(whole)
-            return
         if self.fd < 0:
             self.stat["unplugged"] += 1
-            return
+        elif self.vnet:
+            for head, whole in virtio.wrap(frame):
+                self._write([head, whole])
+        elif type(frame) is bytes:
+            self._write([frame])
+        else:
+            for whole in cut(frame):
+                self._write([whole])
+
+    def _write(self, parts: list[bytes]) -> None:
         try:
-            os.write(self.fd, frame)
+            os.writev(self.fd, parts)
         except BlockingIOError:
             self.stat["receiver full"] += 1
         except OSError:
             # A TAP that is down gives EIO, a datagram peer that is not there ECONNREFUSED.
             self.stat["send error"] += 1
         else:
-            self.stat["opackets"] += 1
-            self.stat["obytes"] += len(frame)
+            self._sent(len(parts[-1]))
+
+    def _sent(self, octets: int) -> None:
+        self.stat["opackets"] += 1
+        self.stat["obytes"] += octets
 
     def send_many(self, frames: Sequence[bytes]) -> None:
         """Write several."""
@@ -92,9 +103,12 @@ class OutsidePort:
                 self.stat["receive error"] += 1
                 lost = True
                 break
+            ended = not frame
+            if self.vnet:
+                frame = virtio.unwrap(frame)
             if len(frame) < MIN_FRAME:
                 self.stat["bad frame length"] += 1
-                if not frame:
+                if ended:
                     break
                 continue
             frames.append(frame)

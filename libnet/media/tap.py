@@ -2,7 +2,8 @@
 
 make_tap() needs root (or CAP_NET_ADMIN there) and pyroute2, which is slow to import: it is meant for
 the short-lived program that hands the descriptor to a process that carries. The interface lives as
-long as the descriptor. Frames are plain Ethernet; checksums and segments are resolved on the way out.
+long as the descriptor. Frames are plain Ethernet, checksums and segments resolved on the way out, or
+bear virtio-net's header (libnet.media.vnet).
 """
 
 from __future__ import annotations
@@ -10,16 +11,25 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import sys
 from collections.abc import Sequence
 from struct import Struct
 from typing import Any, Final
 
 from libnet.media.outside import OutsidePort
+from libnet.media.vnet import HDR_LEN
 
 IFNAMSIZ: Final = 16
 IFF_TAP: Final = 0x0002
 IFF_NO_PI: Final = 0x1000
+IFF_VNET_HDR: Final = 0x4000
 TUNSETIFF: Final = 0x400454CA
+TUNSETOFFLOAD: Final = 0x400454D0
+TUNSETVNETHDRSZ: Final = 0x400454D8
+TUNSETVNETLE: Final = 0x400454DC
+TUN_F_CSUM: Final = 0x01
+TUN_F_TSO4: Final = 0x02
+TUN_F_TSO_ECN: Final = 0x08
 _IFREQ: Final = Struct("16sH22x")  # struct ifreq: name, flags, the rest of the union
 _DEVICE: Final = "/dev/net/tun"
 
@@ -36,8 +46,10 @@ class TapPort(OutsidePort):
     """
 
 
-def open_tap(ifname: str) -> int:
+def open_tap(ifname: str, *, vnet: bool = False) -> int:
     """Make the TAP *ifname* in this thread's network namespace; return its descriptor.
+
+    vnet  with virtio-net's header: super-frames and undone checksums pass as they are
 
     Raises TapError.
     """
@@ -49,7 +61,12 @@ def open_tap(ifname: str) -> int:
     except OSError as exc:
         raise TapError(f"{_DEVICE}: {exc.strerror}") from None
     try:
-        fcntl.ioctl(fd, TUNSETIFF, _IFREQ.pack(name, IFF_TAP | IFF_NO_PI))
+        flags = IFF_TAP | IFF_NO_PI | (IFF_VNET_HDR if vnet else 0)
+        fcntl.ioctl(fd, TUNSETIFF, _IFREQ.pack(name, flags))
+        if vnet:
+            fcntl.ioctl(fd, TUNSETVNETHDRSZ, HDR_LEN.to_bytes(4, sys.byteorder))
+            fcntl.ioctl(fd, TUNSETVNETLE, (1).to_bytes(4, sys.byteorder))
+            fcntl.ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO_ECN)
     except OSError as exc:
         os.close(fd)
         if exc.errno == errno.EPERM:
@@ -66,6 +83,7 @@ def make_tap(
     mac: str = "",
     mtu: int = 0,
     create: bool = False,
+    vnet: bool = False,
 ) -> int:
     """Make a TAP, address it and set it up; return its descriptor (close-on-exec).
 
@@ -73,6 +91,7 @@ def make_tap(
     addresses  "10.0.0.9/24", …
     mac        its address, "" for one of the kernel's choice
     create     make the namespace if it is not there
+    vnet       as for open_tap()
 
     Raises TapError; then nothing is left behind, except a namespace that was made.
     """
@@ -89,7 +108,7 @@ def make_tap(
         except OSError as exc:
             raise TapError(f"{netns}: {exc.strerror or exc}") from None
     try:
-        fd = open_tap(ifname)
+        fd = open_tap(ifname, vnet=vnet)
         try:
             with IPRoute() as ipr:
                 _configure(ipr, ifname, addresses, mac, mtu)
