@@ -1,0 +1,192 @@
+"""UDP (RFC 768), and what is behind which port."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from libnet.text.dump.ndo import Ndo, Printer, cksum_shouldbe, lazy, u2
+from libnet.text.dump.pseudo import nextproto_cksum
+
+# Behind either port, the first in the list winning; printers of (ndo, b, o, length).
+_EITHER: Final[tuple[tuple[tuple[int, ...], Printer], ...]] = (
+    ((53,), lazy("dns.domain_print")),
+    ((5353,), lazy("dns.mdns_print")),
+    ((525,), lazy("timed.timed_print")),
+    ((69,), lazy("tftp.tftp_print")),
+    ((67, 68), lazy("bootp.bootp_print")),
+    ((520,), lazy("rip.rip_print")),
+    ((500,), lazy("isakmp.isakmp_udp_print")),
+    ((4500,), lazy("isakmp.rfc3948_print")),
+    ((7500, 8500), lazy("isakmp.isakmp_udp_print")),
+    ((161, 162), lazy("snmp.snmp_print")),
+    ((123,), lazy("ntp.ntp_print")),
+    ((88, 750), lazy("krb.krb_print")),
+    ((1701,), lazy("l2tp.l2tp_print")),
+    ((521,), lazy("rip.ripng_print")),
+    ((546, 547), lazy("dhcp6.dhcp6_print")),
+    ((1645, 1812, 1646, 1813, 1700, 3799), lazy("radius.radius_print")),
+    ((646,), lazy("ldp.ldp_print")),
+    ((5060,), lazy("words.sip_print")),
+    ((514,), lazy("syslog.syslog_print")),
+    ((8472,), lazy("vxlan.otv_print")),
+    ((4789,), lazy("vxlan.vxlan_print")),
+    ((6081,), lazy("vxlan.geneve_print")),
+    ((4790,), lazy("vxlan.vxlan_gpe_print")),
+    ((6635,), lazy("mpls.mpls_print")),
+)
+_BY_PORT: Final = {
+    port: (rank, printer) for rank, (ports, printer) in enumerate(_EITHER) for port in ports
+}
+_NATT: Final = 4500
+# Behind the destination port alone; printers of (ndo, b, o, length, dport).
+_HSRP: Final = 1985
+_BFD: Final = frozenset((3784, 3785, 4784, 6784))
+_hsrp = lazy("hsrp.hsrp_print")
+_bfd = lazy("bfd.bfd_print")
+_rtcp = lazy("rtp.rtcp_print")
+_natt = lazy("isakmp.rfc3948_print")
+_isakmp = lazy("isakmp.isakmp_print")
+_nfs = lazy("sunrpc.nfs_print")
+_NFS_PORT: Final = 2049
+
+# What -T forces; printers of (ndo, b, o, length).
+_FORCED: Final[dict[str, Printer]] = {
+    "vat": lazy("rtp.vat_print"),
+    "rtp": lazy("rtp.rtp_print"),
+    "snmp": lazy("snmp.snmp_print"),
+    "tftp": lazy("tftp.tftp_print"),
+    "radius": lazy("radius.radius_print"),
+    "vxlan": lazy("vxlan.vxlan_print"),
+    "domain": lazy("dns.domain_print"),
+}
+
+
+def _addresses(ndo: Ndo, b: bytes, iph: int, ports: tuple[int, int] | None) -> None:
+    """Print who sends to whom."""
+    if ports is None:
+        src_port = dst_port = ""
+    elif ndo.nflag:
+        src_port, dst_port = str(ports[0]), str(ports[1])
+    else:
+        src_port, dst_port = ndo.udpport(ports[0]), ndo.udpport(ports[1])
+    dot = "." if ports is not None else ""
+    if b[iph] >> 4 != 6:
+        if b[iph + 9] == 17:
+            ndo.p(
+                f"{ndo.ipaddr(b, iph + 12)}{dot}{src_port} > "
+                f"{ndo.ipaddr(b, iph + 16)}{dot}{dst_port}: "
+            )
+            return
+    elif b[iph + 6] == 17:
+        ndo.p(
+            f"{ndo.ip6addr(b, iph + 8)}{dot}{src_port} > "
+            f"{ndo.ip6addr(b, iph + 24)}{dot}{dst_port}: "
+        )
+        return
+    if ports is not None:
+        ndo.p(f"{src_port} > {dst_port}: ")
+
+
+def udp_print(
+    ndo: Ndo, b: bytes, o: int, length: int, iph: int, fragmented: int, ttl: int
+) -> None:
+    """Print a datagram of *length* octets; *iph* is where the IP header is."""
+    ndo.protocol = "udp"
+    have = len(b) - o
+    if have < 4:
+        _addresses(ndo, b, iph, None)
+        ndo.trunc()
+        return
+    sport, dport = b[o] << 8 | b[o + 1], b[o + 2] << 8 | b[o + 3]
+    p = ndo.p
+    _addresses(ndo, b, iph, (sport, dport))
+    if length < 8:
+        p(f"truncated-udp {length}")
+        return
+    if have < 6:
+        ndo.trunc()
+        return
+    ulen = b[o + 4] << 8 | b[o + 5]
+    if ulen == 0 and length > 65535:
+        ulen = length  # RFC 2675: a jumbogram
+    if ulen < 8:
+        p(f"truncated-udplength {ulen}")
+        return
+    ulen -= 8
+    length = min(length - 8, ulen)
+    at = o + 8
+    if have < 8:
+        ndo.trunc()
+        return
+    if ndo.packettype:
+        _forced(ndo, b, at, length)
+        return
+    if not ndo.qflag:
+        if _NFS_PORT in (sport, dport) and _nfs(ndo, b, at, length, iph, sport, dport):
+            return
+        if ndo.vflag and not ndo.Kflag and not fragmented:
+            _cksum(ndo, b, o, length, iph)
+        printer = _find(sport, dport)
+        if printer is not None:
+            if printer is _isakmp_udp:
+                _isakmp(ndo, b, at, length, iph)
+            elif printer is _rfc3948:
+                _natt(ndo, b, at, length, iph, b[iph] >> 4, fragmented, ttl)
+            else:
+                printer(ndo, b, at, length)
+            return
+        if dport == _HSRP:
+            _hsrp(ndo, b, at, length)
+            return
+        if dport in _BFD:
+            _bfd(ndo, b, at, length, dport)
+            return
+    elif ndo.vflag and not ndo.Kflag and not fragmented:
+        _cksum(ndo, b, o, length, iph)
+    if ulen > length and not fragmented:
+        p(f"UDP, bad length {ulen} > {length}")
+    else:
+        p(f"UDP, length {ulen}")
+
+
+_isakmp_udp: Final = _BY_PORT[500][1]
+_rfc3948: Final = _BY_PORT[_NATT][1]
+
+
+def _find(sport: int, dport: int) -> Printer | None:
+    one, two = _BY_PORT.get(sport), _BY_PORT.get(dport)
+    if one is None:
+        return two[1] if two else None
+    return two[1] if two is not None and two[0] < one[0] else one[1]
+
+
+def _forced(ndo: Ndo, b: bytes, at: int, length: int) -> None:
+    if ndo.packettype == "rtcp":
+        while at < len(b):
+            at = _rtcp(ndo, b, at)
+        return
+    printer = _FORCED.get(ndo.packettype)
+    if printer is not None:
+        printer(ndo, b, at, length)
+
+
+def _cksum(ndo: Ndo, b: bytes, o: int, length: int, iph: int) -> None:
+    v4 = b[iph] >> 4 == 4
+    if v4:
+        # Over IPv4 the checksum may be missing, and is told only with -vv.
+        if ndo.vflag < 2:
+            return
+        if u2(b, o + 6) == 0:
+            ndo.p("[no cksum] ")
+            return
+    if o + 8 + length > len(b):
+        return
+    found = u2(b, o + 6)
+    computed = nextproto_cksum(b, iph, o, length + 8, 17)
+    if computed:
+        right = cksum_shouldbe(found, computed)
+        ndo.p(f"[bad udp cksum 0x{found:04x} -> 0x{right:04x}!] ")
+    else:
+        ndo.p("[udp sum ok] ")
+
+
