@@ -84,6 +84,7 @@ _OTHERS: Final = (
     ("/net/inet6?/[^/]+/stats", "netstat"),
     ("/net/inet/multicast", "netstat"),
     ("/net/route/(stats|rtable)", "netstat"),
+    ("/net/link/bridge/stats", "netstat"),
     ("/net/bpf/(stats|peers)", "netstat"),
     ("/net/inet.*/tcp.*/deb.*", "trpt"),
     ("/kern/mbuf/stats", "netstat"),

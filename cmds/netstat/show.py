@@ -30,6 +30,8 @@ IFF_UP: Final = 0x1
 INET: Final = ("tcp", "udp", "ip", "icmp", "igmp", "carp", "ipsec", "pim")
 INET6: Final = ("ip6", "icmp6", "tcp6", "udp6", "ipsec6", "pim6", "rip6")
 OTHERS: Final = ("arp", "pfkey")
+# Shown for -p only: the original has no counters for them.
+OURS: Final = ("bridge",)
 # Where these are not configured the original says nothing, even when asked for them.
 _SILENT: Final = ("carp", "pim", "pim6")
 
@@ -37,6 +39,8 @@ _SILENT: Final = ("carp", "pim", "pim6")
 def _node(proto: str) -> str:
     if proto in INET6:
         return f"net.inet6.{proto}.stats"
+    if proto in OURS:
+        return f"net.link.{proto}.stats"
     return "net.key.stats" if proto == "pfkey" else f"net.inet.{proto}.stats"
 
 
@@ -75,7 +79,7 @@ class Netstat:
     @staticmethod
     def protocol(ctx: Ctx, name: str) -> str | None:
         """Return the protocol of -p by its name or an alias of /etc/protocols, or None."""
-        known = (*INET, *INET6, *OTHERS)
+        known = (*INET, *INET6, *OTHERS, *OURS)
         if name in known:
             return name
         table = Names(ctx).protocols

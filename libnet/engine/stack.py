@@ -9,6 +9,7 @@ from typing import Final
 
 from libnet.addr import AF_INET, AF_ROUTE, INADDR_LOOPBACK, SockaddrIn
 from libnet.clock import Clock, Dice
+from libnet.engine.bridge.bridge import Bridges
 from libnet.engine.inet.arp import Arp
 from libnet.engine.inet.icmp import Icmp
 from libnet.engine.inet.igmp import Igmp
@@ -60,6 +61,7 @@ class Stack(InetStack):
         self.pfil = Pfil()
         self.sysctl = SysctlTree()
         self.ethernet = Ethernet(self)
+        self.bridges = Bridges(self, self.ethernet) if variant != "v4" else None
         self.cloners = Cloners(self)
         self.route = RouteTable(self)
         self.rtsock = RouteSockets(self)
@@ -90,6 +92,9 @@ class Stack(InetStack):
         self.usrreqs[AF_ROUTE, SOCK_RAW, -1] = self.rtsock
 
         self.cloners.attach(Cloner("lo", self._lo_create, self._lo_destroy))
+        if self.bridges is not None:
+            self.cloners.attach(Cloner("bridge", self.bridges.create, self.bridges.destroy))
+            self.pfil.add_ifnet(self.bridges.ifnet_hook)
 
         self.ioctls.update(IfIoctl(self, self.cloners).table())
         self.ioctls.update(self.in_control.table())
@@ -104,6 +109,8 @@ class Stack(InetStack):
         rooms = (self.ip, self.icmp, self.igmp, self.arp, self.rip, self.udp, self.rtsock)
         for room in rooms:
             room.sysctl_setup(self.sysctl)
+        if self.bridges is not None:
+            self.bridges.sysctl_setup(self.sysctl)
 
     def _boot(self) -> None:
         """lo0 is up with 127.0.0.1 before anybody asks."""

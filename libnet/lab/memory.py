@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 # slogger, which is one of the shell's own here.
 PROGRAMS: Final[dict[str, str]] = {
     "arp": "cmds.arp:main",
+    "brconfig": "cmds.brconfig:main",
     "hostname": "cmds.hostname:main",
     "if_up": "cmds.if_up:main",
     "ifconfig": "cmds.ifconfig:main",

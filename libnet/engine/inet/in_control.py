@@ -330,6 +330,7 @@ class InControl:
     def _in_ifinit(self, ifp: Ifnet, ifa: Ifaddr, addr: int) -> None:
         """Give *ifa* its address: the interface is started, the route to its net made (in_ifinit)."""
         stack = self.stack
+        ifp.setaddr()
         ifa.addr = addr
         ifa.mask = ifa.mask or class_mask(addr)
         ifa.metric = ifp.metric

@@ -41,6 +41,7 @@ ETHERMTU: Final = 1500
 ETHER_HDR_LEN: Final = 14
 ETHERTYPE_IP: Final = b"\x08\x00"
 ETHERTYPE_ARP: Final = b"\x08\x06"
+ETHERTYPE_VLAN: Final = b"\x81\x00"
 _UP_RUNNING: Final = IFF_UP | IFF_RUNNING
 BPF_IN: Final = 1
 BPF_OUT: Final = 2
@@ -65,13 +66,17 @@ class Ethernet:
 
     def ifattach(self, ifp: Ifnet, lladdr: bytes) -> None:
         """Make *ifp* an Ethernet interface with address *lladdr* and enter it (ether_ifattach)."""
+        self.equip(ifp, lladdr)
+        ifp.attach()
+
+    def equip(self, ifp: Ifnet, lladdr: bytes) -> None:
+        """Make *ifp*, which may be attached already, an Ethernet interface."""
         ifp.type = IFT_ETHER
         ifp.hdrlen = ETHER_HDR_LEN
         ifp.dlt = DLT_EN10MB
         ifp.lladdr = lladdr
         ifp.flags |= IFF_BROADCAST | IFF_SIMPLEX | IFF_MULTICAST
         ifp.output = lambda m, dst, rt: self.output(ifp, m, dst, rt)
-        ifp.attach()
 
     def input(self, ifp: Ifnet, frames: Sequence[bytes]) -> None:
         """Take frames that *ifp* received, in order (ether_input)."""
@@ -84,8 +89,16 @@ class Ethernet:
                 ifp.bpf.mtap(frame, BPF_IN)
         ifp.ipackets += len(frames)
         ifp.ibytes += sum(map(len, frames))
+        if ifp.bridge is not None:
+            frames = ifp.bridge.input(ifp, frames)
+            if not frames:
+                return
+        self.local(ifp, frames)
+
+    def local(self, ifp: Ifnet, frames: Sequence[bytes]) -> None:
+        """Take frames that are, or may be, for this box, as received by *ifp*."""
         lladdr = ifp.lladdr
-        # A bridge member's frames all go through the bridge first.
+        # The flow of a bridge member would pass the bridge by.
         fastforward = self.fastforward if ifp.bridge is None else None
         ip_input = self.stack.ethertypes.get(ETHERTYPE_IP)
         for frame in frames:
@@ -103,16 +116,13 @@ class Ethernet:
                 flags = self._not_to_us(ifp, frame)
                 if flags < 0:
                     continue
-            if ifp.bridge is not None:
-                if not ifp.bridge.input(ifp, frame):
+                if flags & M_PROMISC and (etype != ETHERTYPE_VLAN or ifp.vlan is None):
+                    # Seen because somebody captures; not ours to answer.
                     continue
-            elif flags & M_PROMISC:
-                # Seen because somebody captures; not ours to answer.
-                continue
             if etype == ETHERTYPE_IP and ip_input is not None:
                 m = Mbuf(frame[14:], ifp, flags)
                 if type(frame) is not bytes:
-                    _marks_in(m, frame)
+                    marks_in(m, frame)
                 ip_input(m)
             else:
                 self._demux(ifp, frame, etype, flags)
@@ -142,7 +152,7 @@ class Ethernet:
     def _demux(self, ifp: Ifnet, frame: bytes, etype: bytes, flags: int) -> None:
         """Hand a frame of any other type to its protocol."""
         handler = self.stack.ethertypes.get(etype)
-        if etype == b"\x81\x00" and ifp.vlan is not None:
+        if etype == ETHERTYPE_VLAN and ifp.vlan is not None:
             ifp.vlan.input(ifp, frame)
             return
         m = Mbuf(frame[14:], ifp, flags)
@@ -186,12 +196,13 @@ class Ethernet:
         """Put the link header before *m* and give the frame to the interface."""
         frame = lladdr + ifp.lladdr + etype + m.data
         if m.csum_flags or m.gso_size:
-            marked = Frame(frame)
-            marked.csum = (CSUM_IP4 if m.csum_flags & M_CSUM_IPv4 else 0) | (
+            csum = (CSUM_IP4 if m.csum_flags & M_CSUM_IPv4 else 0) | (
                 CSUM_L4 if m.csum_flags & M_CSUM_L4 else 0
             )
-            marked.gso_size = m.gso_size
-            frame = marked
+            frame = mark(frame, csum, m.gso_size)
+        if ifp.bridge is not None:
+            ifp.bridge.output(ifp, frame)
+            return
         ifp.obytes += len(frame)
         if lladdr[0] & 1:
             ifp.omcasts += 1
@@ -207,7 +218,14 @@ class Ethernet:
         self.transmit(ifp, Mbuf(payload), lladdr, etype)
 
 
-def _marks_in(m: Mbuf, frame: bytes) -> None:
+def mark(frame: bytes, csum: int, gso_size: int) -> Frame:
+    """Return *frame* with offload marks: CSUM_* of what is undone, octets of a segment."""
+    marked = Frame(frame)
+    marked.csum, marked.gso_size = csum, gso_size
+    return marked
+
+
+def marks_in(m: Mbuf, frame: bytes) -> None:
     """Note what a marked frame's sender left undone: on a virtual wire nothing can damage it."""
     csum = getattr(frame, "csum", 0)
     if csum & CSUM_IP4:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from libnet.addr import Sockaddr, SockaddrDl
@@ -10,13 +11,19 @@ from libnet.engine.link.ifnet import Ifnet
 from libnet.engine.pfil.pfil import IF_FLAGS
 from libnet.errors import NetError
 from libnet.ioctl import sockio as s
+from libnet.ioctl.bridge import SIOCGDRVSPEC, SIOCSDRVSPEC
 from libnet.ioctl.ifflags import IFF_CANTCHANGE, IFF_RUNNING, IFF_UP
+from libnet.ioctl.registry import Ioctl
 
 if TYPE_CHECKING:
     from libnet.engine.kern.base import StackBase
     from libnet.engine.link.ifclone import Cloners
 
-ETHERMTU_JUMBO = 9000
+# What only the driver or the pseudo-device itself can answer.
+_DRIVERS = (
+    SIOCSDRVSPEC,
+    SIOCGDRVSPEC,
+)
 
 
 class IfIoctl:
@@ -48,7 +55,7 @@ class IfIoctl:
             "SIOCADDMULTI": self.addmulti,
             "SIOCDELMULTI": self.delmulti,
             "SIOCGDRVCOM": self.gdrvcom,
-        }
+        } | {row.name: partial(self.driver, row) for row in _DRIVERS}
 
     def ifp(self, name: str) -> Ifnet:
         """Return interface *name*. Raises ENXIO."""
@@ -172,6 +179,10 @@ class IfIoctl:
     def delmulti(self, req: s.IfReq) -> None:
         """SIOCDELMULTI. Raises EADDRNOTAVAIL."""
         self.ifp(req.name).delmulti(_link_group(req.addr))
+
+    def driver(self, row: Ioctl, req: Any) -> Any:
+        """Have the interface itself answer. Raises ENXIO, ENOTTY where it does not know *row*."""
+        return self.ifp(req.name).ioctl(row, req)
 
     def gdrvcom(self, req: s.DrvCom) -> s.DrvCom:
         """SIOCGDRVCOM: the driver's answer. Raises EOPNOTSUPP where there is no driver of ours."""

@@ -80,6 +80,7 @@ class Ifnet:
     output(m, dst, rt)  send *m*, a packet of family AF_INET, to the next hop (set by its kind)
     start()             move frames from the send queue to the wire (the driver's)
     init() stop()       the driver's; init when it comes up, stop when it goes down
+    setaddr()           called before the interface is given an address; raises NetError to refuse
     ioctl(row, arg)     what the driver or pseudo-device answers itself; raises ENOTTY for the rest
     detach_driver()     takes the driver's instance away; None when the interface cannot be destroyed
 
@@ -136,6 +137,7 @@ class Ifnet:
         self.stop: Callable[[], None] = self._nothing
         self.ioctl: Callable[[Any, Any], Any] = self._no_ioctl
         self.filter_changed: Callable[[], None] = self._nothing
+        self.setaddr: Callable[[], None] = self._nothing
         self.detach_driver: Callable[[], None] | None = None
 
     @staticmethod
@@ -222,6 +224,24 @@ class Ifnet:
         snd.append(frame)
         if not self.flags & IFF_OACTIVE:
             self.start()
+
+    def enqueue_many(self, frames: list[bytes]) -> int:
+        """Give *frames* to the driver; return how many got into the send queue."""
+        snd = self.snd
+        took = 0
+        while took < len(frames):
+            room = self.snd_maxlen - len(snd)
+            if room <= 0:
+                lost = len(frames) - took
+                self.odrops += lost
+                if self.stack.droptrace:
+                    self.stack.log(6, f"drop: {self.name}.odrops: send queue full: {lost} frames")
+                break
+            snd.extend(frames[took : took + room] if took or room < len(frames) else frames)
+            took = min(len(frames), took + room)
+            if not self.flags & IFF_OACTIVE:
+                self.start()
+        return took
 
     # -- filters of the receiver
 

@@ -1,0 +1,1 @@
+"""Learning bridges, and the spanning tree that keeps them from forming loops."""
