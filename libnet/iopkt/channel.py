@@ -73,11 +73,14 @@ class Channel:
     """What both kinds share: a pair, and a pump that runs at the end of a pass.
 
     inode  of the program's end: how its number there is found
+    gone   called when the channel is no more
     """
 
-    def __init__(self, reactor: Reactor, so: Socket, stat: Stat, kind: int) -> None:
+    def __init__(
+        self, reactor: Reactor, so: Socket, stat: Stat, kind: int, gone: Callable[[Channel], None]
+    ) -> None:
         """Make the pair. Raises OSError when the host has no descriptors left."""
-        self.reactor, self.so, self.stat = reactor, so, stat
+        self.reactor, self.so, self.stat, self.gone = reactor, so, stat, gone
         self.ours, self.theirs = socket.socketpair(socket.AF_UNIX, kind)
         self.ours.setblocking(False)
         self.fd = self.ours.fileno()
@@ -115,7 +118,11 @@ class Channel:
             else:
                 self.reactor.remove_writer(self.fd)
 
-    def _destroy(self) -> None:
+    def destroy(self) -> None:
+        """Close the pair; the socket is left alone."""
+        if self.ours.fileno() < 0:
+            return  # its number may be another's by now
+        self.gone(self)
         self.so.upcall = None
         self._want_write(False)
         self.reactor.remove_reader(self.fd)
@@ -126,8 +133,10 @@ class Channel:
 class RecordChannel(Channel):
     """Of a datagram, raw or routing socket."""
 
-    def __init__(self, reactor: Reactor, so: Socket, stat: Stat) -> None:
-        super().__init__(reactor, so, stat, socket.SOCK_SEQPACKET)
+    def __init__(
+        self, reactor: Reactor, so: Socket, stat: Stat, gone: Callable[[Channel], None]
+    ) -> None:
+        super().__init__(reactor, so, stat, socket.SOCK_SEQPACKET, gone)
         reactor.add_reader(self.fd, self._readable)
 
     def hand_over(self) -> int:
@@ -143,7 +152,7 @@ class RecordChannel(Channel):
     def close(self) -> None:
         """Send what the program has written last; close the socket."""
         self._readable()
-        self._destroy()
+        self.destroy()
         self.so.close()
 
     def _readable(self) -> None:
@@ -214,8 +223,10 @@ def _message(octets: bytes) -> tuple[bytes, Sockaddr | None, int]:
 class StreamChannel(Channel):
     """Of a stream socket."""
 
-    def __init__(self, reactor: Reactor, so: Socket, stat: Stat) -> None:
-        super().__init__(reactor, so, stat, socket.SOCK_STREAM)
+    def __init__(
+        self, reactor: Reactor, so: Socket, stat: Stat, gone: Callable[[Channel], None]
+    ) -> None:
+        super().__init__(reactor, so, stat, socket.SOCK_STREAM, gone)
         self.ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PAIR_BUF)
         self._plugged = 0  # octets of plug in the pair
         self._open = False
@@ -280,10 +291,14 @@ class StreamChannel(Channel):
         self.stat["orphan"] += 1
         self._finish()
 
-    def _finish(self) -> None:
+    def destroy(self) -> None:
+        """Close the pair; the socket is left alone."""
         if self._callout is not None:
             self._callout.stop()
-        self._destroy()
+        super().destroy()
+
+    def _finish(self) -> None:
+        self.destroy()
         self.so.close()
 
     # -- the plug
@@ -479,7 +494,9 @@ class StreamChannel(Channel):
             self._shut(socket.SHUT_RD)
 
 
-def make_channel(reactor: Reactor, so: Socket, stat: Stat) -> Channel:
-    """Return the channel of *so*. Raises OSError."""
+def make_channel(
+    reactor: Reactor, so: Socket, stat: Stat, gone: Callable[[Channel], None]
+) -> Channel:
+    """Return the channel of *so*; *gone(channel)* is called at its end. Raises OSError."""
     kind = StreamChannel if so.type == SOCK_STREAM else RecordChannel
-    return kind(reactor, so, stat)
+    return kind(reactor, so, stat, gone)

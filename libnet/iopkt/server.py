@@ -24,6 +24,7 @@ from libnet.sunaddr import unix_address
 _RECV: Final = 1 << 18
 _BACKLOG: Final = 64
 MAX_CLIENTS: Final = 4096
+MAX_CHANNELS: Final = 6144  # with those of closed streams that are still being sent
 MAX_UNSENT: Final = 8 << 20  # octets of answers a client may leave unread before it is cut off
 ACCEPT_AGAIN_S: Final = 0.1  # how long to wait when the host has no descriptors left
 _OPENING: Final = ("socket", "adopt")
@@ -40,6 +41,7 @@ class Server:
         """Bind. Raises AlreadyServed, OSError; a socket that a dead stack left is replaced."""
         self.manager, self.reactor, self.path = manager, reactor, path
         self.clients: set[Client] = set()
+        self.channels: set[Channel] = set()
         self.stat = manager.stack.stat("rpc")
         os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -109,6 +111,8 @@ class Server:
         """End every client and give the path back."""
         self.reactor.remove_reader(self._sock.fileno())
         self._sock.close()
+        for channel in list(self.channels):
+            channel.destroy()
         for client in list(self.clients):
             client.close()
         try:
@@ -235,11 +239,15 @@ class Client:
         assert file is not None
         if file.pipe is not None:
             return -1  # shared: whoever adopts it was born with the descriptor
+        server = self.server
         try:
-            channel = make_channel(self.reactor, file.so, self.server.stat)
+            if len(server.channels) >= MAX_CHANNELS:
+                raise OSError(errno.ENFILE, "")
+            channel = make_channel(self.reactor, file.so, server.stat, server.channels.discard)
         except OSError:
             self.proc.close()
             raise NetError("ENFILE") from None
+        server.channels.add(channel)
         file.pipe = channel
         try:
             return channel.hand_over()

@@ -91,7 +91,9 @@ class UnixTransport:
             sock.sendall(pack(REQUEST, self._seq, [op, *args]))
             while True:
                 if opening:
-                    octets, fds, _flags, _from = socket.recv_fds(sock, _RECV, 1)
+                    octets, fds, _flags, _from = socket.recv_fds(
+                        sock, _RECV, 1, socket.MSG_CMSG_CLOEXEC
+                    )
                     for fd in fds:
                         self._take_fd(fd)
                 else:
