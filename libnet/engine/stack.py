@@ -17,8 +17,8 @@ from libnet.engine.inet.in_control import InControl
 from libnet.engine.inet.inetstack import InetStack
 from libnet.engine.inet.ip import Ip
 from libnet.engine.inet.raw_ip import Rip
-from libnet.engine.kern.socket import SOCK_DGRAM, SOCK_RAW, Cred, Socket
-from libnet.engine.kern.sysctl import SysctlTree, kern_nodes, tcp_nodes
+from libnet.engine.kern.socket import SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, Cred, Socket
+from libnet.engine.kern.sysctl import SysctlTree, kern_nodes
 from libnet.engine.link.ethernet import ETHERTYPE_ARP, ETHERTYPE_IP, Ethernet
 from libnet.engine.link.ifclone import Cloner, Cloners
 from libnet.engine.link.ifioctl import IfIoctl
@@ -27,12 +27,14 @@ from libnet.engine.link.loop import loopattach
 from libnet.engine.pfil.pfil import Pfil
 from libnet.engine.route.rtsock import RouteSockets
 from libnet.engine.route.table import RouteTable
+from libnet.engine.tcp.tcp_subr import Tcp
 from libnet.engine.udp.udp_usrreq import Udp
 from libnet.errors import NetError
 from libnet.ioctl.sockio import IfAliasReq
 
 IPPROTO_ICMP: Final = 1
 IPPROTO_IGMP: Final = 2
+IPPROTO_TCP: Final = 6
 IPPROTO_UDP: Final = 17
 IPPROTO_RAW: Final = 255
 
@@ -70,6 +72,7 @@ class Stack(InetStack):
         self.igmp = Igmp(self)
         self.arp = Arp(self)
         self.rip = Rip(self)
+        self.tcp = Tcp(self)
         self.udp = Udp(self)
         self.in_control = InControl(self)
         self._fill()
@@ -82,10 +85,15 @@ class Stack(InetStack):
 
         self.protosw[AF_INET, IPPROTO_ICMP] = self.icmp.input
         self.protosw[AF_INET, IPPROTO_IGMP] = self.igmp.input
+        self.protosw[AF_INET, IPPROTO_TCP] = self.tcp.input
         self.protosw[AF_INET, IPPROTO_UDP] = self.udp.input
 
+        self.icmp.ctlinput[IPPROTO_TCP] = self.tcp.ctlinput
+        self.icmp.vouch[IPPROTO_TCP] = self.tcp.vouch
         self.icmp.ctlinput[IPPROTO_UDP] = self.udp.ctlinput
 
+        self.usrreqs[AF_INET, SOCK_STREAM, IPPROTO_TCP] = self.tcp.usr
+        self.usrreqs[AF_INET, SOCK_STREAM, 0] = self.tcp.usr
         self.usrreqs[AF_INET, SOCK_DGRAM, IPPROTO_UDP] = self.udp
         self.usrreqs[AF_INET, SOCK_DGRAM, 0] = self.udp
         self.usrreqs[AF_INET, SOCK_RAW, -1] = self.rip
@@ -100,13 +108,13 @@ class Stack(InetStack):
         self.ioctls.update(self.in_control.table())
 
         self.pfil.add_ifnet(self.in_control.ifnet_hook)
+        self.pfil.add_ifnet(self.tcp.purgeif)
         self.pfil.add_ifnet(self.udp.purgeif)
         self.ethernet.fastforward = self.ip.fastforward
         self.route.rtrequest_hook[AF_INET] = self.arp.rtrequest
 
         self.kern = kern_nodes(self, self.sysctl, sockets=lambda: list(self.sockets))
-        self.tcp = tcp_nodes(self.sysctl)
-        rooms = (self.ip, self.icmp, self.igmp, self.arp, self.rip, self.udp, self.rtsock)
+        rooms = (self.ip, self.icmp, self.igmp, self.arp, self.rip, self.tcp, self.udp, self.rtsock)
         for room in rooms:
             room.sysctl_setup(self.sysctl)
         if self.bridges is not None:

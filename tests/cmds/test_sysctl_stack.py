@@ -109,7 +109,7 @@ def test_netstat_of_a_stack_that_was_just_started(box):
     assert box.sh(netstat, "-an") == ""
     assert "127.0.0.1          127.0.0.1          UH " in box.sh(netstat, "-rn")
     heads = [line for line in box.sh(netstat, "-s").splitlines() if not line.startswith("\t")]
-    assert heads == ["ip:", "icmp:", "igmp:", "udp:", "arp:"]
+    assert heads == ["ip:", "icmp:", "igmp:", "tcp:", "udp:", "arp:"]
     assert box.sh(netstat, "-m").startswith("0 mbufs in use:\n")
     assert box.sh(netstat, "-q").startswith("ipintrq:\n")
 

@@ -83,6 +83,8 @@ class Icmp:
 
     ctlinput   by IP protocol: called (PRC_*, quoted header, first octets of its payload); what has
                none goes to the raw sockets
+    vouch      by IP protocol: asked whether a packet that is said to be too large can be ours, before
+               the path MTU is changed (RFC 5927 7.2)
     mtudisc    called with the destination whose path has a new MTU
 
     Attributes named as the nodes of net.inet.icmp are those knobs.
@@ -97,6 +99,7 @@ class Icmp:
         self.rediraccept = 1
         self.redirtimeout = 600
         self.ctlinput: dict[int, CtlInput] = {}
+        self.vouch: dict[int, Callable[[Ipv4, bytes], bool]] = {}
         self.mtudisc: list[Callable[[int], None]] = []
         self._second = -1.0
         self._sent = 0
@@ -325,6 +328,10 @@ class Icmp:
             self.stat["badcode"] += 1
             return True
         if prc == PRC_MSGSIZE:
+            vouch = self.vouch.get(quoted.p)
+            if vouch is not None and not vouch(quoted, bytes(quoted.payload[:8])):
+                self.stat["pmtuforged"] += 1
+                return False
             self._needfrag(msg, quoted)
         self.notify(prc, quoted)
         return True

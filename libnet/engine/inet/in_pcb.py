@@ -129,7 +129,7 @@ class InpcbTable:
     def __init__(self, stack: InetStack) -> None:
         self.stack = stack
         self.pcbs: dict[Inpcb, None] = {}
-        self.byport: dict[int, list[Inpcb]] = {}
+        self.byport: dict[int, dict[Inpcb, None]] = {}
         self.connected: dict[tuple[int, int, int, int], Inpcb] = {}
 
     # -- life
@@ -155,14 +155,14 @@ class InpcbTable:
 
     def _hash(self, inp: Inpcb) -> None:
         if inp.lport:
-            self.byport.setdefault(inp.lport, []).append(inp)
+            self.byport.setdefault(inp.lport, {})[inp] = None
             if inp.faddr:
                 self.connected[(inp.faddr, inp.fport, inp.laddr, inp.lport)] = inp
 
     def _unhash(self, inp: Inpcb) -> None:
         same = self.byport.get(inp.lport)
         if same is not None and inp in same:
-            same.remove(inp)
+            del same[inp]
             if not same:
                 del self.byport[inp.lport]
         key = (inp.faddr, inp.fport, inp.laddr, inp.lport)

@@ -382,7 +382,7 @@ class Socket:
         if self.error or self.state & SS_CANTRCVMORE or self.q:
             return True
         if self.type == SOCK_STREAM:
-            return self.rcv.cc >= self.rcv.lowat
+            return bool(self.rcv.cc >= self.rcv.lowat)
         return bool(self.rcv.records)
 
     def writable(self) -> bool:

@@ -1,0 +1,1 @@
+"""TCP pcbs, input, output, timers, SYN cache, congestion control."""
