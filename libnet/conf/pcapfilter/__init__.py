@@ -40,15 +40,19 @@ def compile(
     optimize: bool = True,
     netmask: int = NETMASK_UNKNOWN,
     names: Names | None = None,
+    savefile: bool = True,
 ) -> Program:
     """Compile an expression for packets of link type *dlt*.
 
     snaplen  what an accepting program returns
     netmask  of the network captured on, host integer, for `ip broadcast`
     names    tables of names; without them only numbers and well-known protocols
+    savefile whether the packets come from a file, which any system may have written
 
     Raises FilterError with the message to print.
     """
     from libnet.conf.pcapfilter.build import build
 
-    return build(text, dlt, snaplen, optimize=optimize, netmask=netmask, names=names)
+    return build(
+        text, dlt, snaplen, optimize=optimize, netmask=netmask, names=names, savefile=savefile
+    )

@@ -113,10 +113,10 @@ def _signed(k: int) -> int:
 
 
 def bpf_image(insn: Insn, number: int) -> str:
-    """Return the line of one instruction in a listing, without its newline.
+    r"""Return the line of one instruction in a listing, without its newline.
 
     >>> bpf_image(Insn(0x15, 0, 1, 0x800), 1)
-    '(001) jeq      #0x800           jt 2\\tjf 3'
+    '(001) jeq      #0x800           jt 2\tjf 3'
     """
     form = _FORMS.get(insn.code)
     if form is None:
@@ -124,7 +124,7 @@ def bpf_image(insn: Insn, number: int) -> str:
     else:
         mnemonic, operand = form
         if insn.code == BPF_JMP | BPF_JA:
-            operand = str(number + 1 + insn.k)
+            operand = str(number + 1 + _signed(insn.k))
         elif "%" in operand:
             hexadecimal = "%x" in operand
             operand %= insn.k if hexadecimal else _signed(insn.k)

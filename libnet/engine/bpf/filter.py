@@ -60,7 +60,18 @@ U32: Final = 0xFFFFFFFF
 MAX_STEPS: Final = 100_000
 
 SIZES: Final = {BPF_W: 4, BPF_H: 2, BPF_B: 1}
-_ALU: Final = (BPF_ADD, BPF_SUB, BPF_MUL, BPF_DIV, BPF_OR, BPF_AND, BPF_LSH, BPF_RSH, BPF_MOD, BPF_XOR)
+_ALU: Final = (
+    BPF_ADD,
+    BPF_SUB,
+    BPF_MUL,
+    BPF_DIV,
+    BPF_OR,
+    BPF_AND,
+    BPF_LSH,
+    BPF_RSH,
+    BPF_MOD,
+    BPF_XOR,
+)
 _JUMPS: Final = (BPF_JEQ, BPF_JGT, BPF_JGE, BPF_JSET)
 VALID: Final = frozenset(
     [BPF_LD | size | mode for size in SIZES for mode in (BPF_ABS, BPF_IND)]
@@ -72,9 +83,7 @@ VALID: Final = frozenset(
     + [BPF_JMP | op | source for op in _JUMPS for source in (0, BPF_X)]
     + [BPF_RET, BPF_RET | BPF_A, BPF_MISC | BPF_TAX, BPF_MISC | BPF_TXA]
 )
-_MEMORY: Final = frozenset(
-    (BPF_LD | BPF_W | BPF_MEM, BPF_LDX | BPF_W | BPF_MEM, BPF_ST, BPF_STX)
-)
+_MEMORY: Final = frozenset((BPF_LD | BPF_W | BPF_MEM, BPF_LDX | BPF_W | BPF_MEM, BPF_ST, BPF_STX))
 _BY_ZERO: Final = frozenset((BPF_ALU | BPF_DIV, BPF_ALU | BPF_MOD))
 
 
