@@ -41,6 +41,7 @@ from libnet.engine.kern.socket import (
 from libnet.engine.link.ethernet import ETHERTYPE_IP
 from libnet.engine.link.ifnet import Ifnet
 from libnet.engine.stack import Stack
+from libnet.engine.tcp import tcp_var
 from libnet.errors import NetError, strerror
 from libnet.ioctl.ifflags import IFF_POINTOPOINT, IFF_RUNNING
 from libnet.ioctl.sockio import IfAliasReq
@@ -85,7 +86,7 @@ F_GETFL: Final = 3
 F_SETFL: Final = 4
 
 # Where the words of a call are looked up, in this order.
-_MODULES: Final = (ksocket, ip_var)
+_MODULES: Final = (ksocket, tcp_var, ip_var)
 _WORDS: Final[dict[str, int]] = {
     "AF_INET": AF_INET,
     "IPPROTO_TCP": IPPROTO_TCP,
@@ -250,6 +251,7 @@ class Runner:
             packet = self.wire.packet(body)
             self.ifp.ipackets += 1
             self.stack.ethertypes[ETHERTYPE_IP](Mbuf(packet, self.ifp))
+            self._retry()
         self.advance(self.now)
 
     def _none_left(self) -> None:

@@ -306,7 +306,8 @@ class Wire:
             return
         conn = self._learn(spec, got)
         if (got.sport, got.dport) != (conn.lport, conn.rport):
-            raise Mismatch(f"ports {conn.lport} > {conn.rport}", shown)
+            real = f"ports {got.sport} > {got.dport}"
+            raise Mismatch(f"ports {conn.lport} > {conn.rport}", f"{shown} with {real}")
         self._compare_ip(spec.ip, got, shown)
         if isinstance(spec, Udp):
             if len(got.payload) != spec.length:

@@ -21,7 +21,7 @@ def test_script(path):
 
 
 def test_there_are_enough_scripts_and_each_says_what_it_shows():
-    assert len(SCRIPTS) >= 2
+    assert len(SCRIPTS) >= 150
     for path in SCRIPTS:
         first, second = path.read_text().splitlines()[:2]
         assert first.startswith("// "), path.name
@@ -91,6 +91,83 @@ def test_what_is_not_so_fails(text, line, expected, actual):
     assert expected in caught.value.expected
     assert actual in caught.value.actual
     assert str(caught.value).startswith(f"wrong.pkt:{line}: ")
+
+
+TCP = """0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
++0 bind(3, ..., ...) = 0
++0 listen(3, 1) = 0
++0 < S 0:0(0) win 32792 <mss 1012,sackOK,TS val 200 ecr 0>
++0 > S. 0:0(0) ack 1 win 32768 <mss 1460,sackOK,TS val 100 ecr 200>
++.1 < . 1:1(0) ack 1 win 32792 <TS val 200 ecr 100>
++0 accept(3, ..., ...) = 4
++0 write(4, ..., 100) = 100
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "expected", "actual"),
+    [
+        ("> P. 1:101(100) ack 1 win 32768 <TS val 110 ecr 200>", "", ""),
+        ("> P. 1:101(100) ack * win * <...>", "", ""),
+        ("> [DF,ttl 64,noecn,tos 0] P. * ack 1 <TS val * ecr *>", "", ""),
+        ("> 8080 > 40000 P. 1:101(100) ack 1 <...>", "", ""),
+        ("> . 1:101(100) ack 1 <...>", "flags .", "P. 1:101(100) ack 1 win 32768 <TS val "),
+        ("> P. 2:102(100) ack 1 <...>", "sequence number 2", "P. 1:101"),
+        ("> P. 1:100(99) ack 1 <...>", "99 octets", "(100)"),
+        ("> P. 1:101(100) ack 2 <...>", "ack 2", "ack 1"),
+        ("> P. 1:101(100) ack 1 win 5 <...>", "win 5", "win 32768"),
+        ("> P. 1:101(100) ack 1 urg 5 <...>", "urg 5", "P. 1:101"),
+        ("> P. 1:101(100) ack 1", "no option TS", "P. 1:101"),
+        ("> P. 1:101(100) ack 1 <mss 1460>", "<mss 1460>", "P. 1:101"),
+        ("> P. 1:101(100) ack 1 <TS val 110 ecr 201>", "<TS val 110 ecr 201>", "ecr 200"),
+        ("> P. 1:101(100) ack 1 <TS val 100 ecr 200>", "TS val 100 ecr 200>, which was", "P. 1:1"),
+        ("> P. 1:101(100) ack 1 <TS val 90 ecr 200>", "in order with 100", "P. 1:101"),
+        ("> P. 1:101(100) ack 1 <TS val 110 ecr 200,sack 1:2>", "<sack 1:2>", "P. 1:101"),
+        ("> [ECT0] P. 1:101(100) ack 1 <...>", "[ECT0]", "ECN bits 0"),
+        ("> [tos 16] P. 1:101(100) ack 1 <...>", "tos 0x10", "tos 0x0"),
+        ("> [ttl 9] P. 1:101(100) ack 1 <...>", "ttl 9", "ttl 64"),
+        ("> [noDF] P. 1:101(100) ack 1 <...>", "[noDF]", "P. 1:101"),
+        ("> 8080 > 9 P. 1:101(100) ack 1 <...>", "ports 8080 > 9", "40000"),
+        ("> udp (100)", "IP protocol 17", "P. 1:101"),
+        ("%{ tcps_sndpack == 1 }%", "no packet", "at 0.100000 > P. 1:101"),
+        ("read(4, ..., 1) = 1", "no packet", "P. 1:101"),
+    ],
+)
+def test_a_segment_is_compared_in_every_part(line, expected, actual):
+    script = parse(f"{TCP}+0 {line}", "wrong.pkt")
+    if not expected:
+        run(script)
+        return
+    with pytest.raises(Failure) as caught:
+        run(script)
+    assert caught.value.line == 9
+    assert expected in caught.value.expected
+    assert actual in caught.value.actual
+
+
+def test_octets_that_nobody_sent_are_not_read_for_those_that_were():
+    text = (
+        TCP + "+0 > P. * ack 1 <...>\n+0 < [noise] P. 1:11(10) ack 101 win 9 <TS val 201 ecr 100>\n"
+    )
+    with pytest.raises(Failure) as caught:
+        run(parse(text + "+0 read(4, ..., 100) = 10", "wrong.pkt"))
+    assert caught.value.expected == "octet 0 of the stream to be what came in"
+
+
+def test_octets_that_nobody_wrote_are_not_taken_for_those_that_were(monkeypatch):
+    from libnet.engine.kern.stream import ByteBuf
+
+    peek = ByteBuf.peek
+    monkeypatch.setattr(ByteBuf, "peek", lambda self, off, n: peek(self, off, n)[::-1])
+    with pytest.raises(Failure) as caught:
+        run(parse(TCP + "+0 > P. 1:101(100) ack 1 <...>", "wrong.pkt"))
+    assert caught.value.expected == "the octets that were written"
+
+
+def test_a_script_runs_twice_alike():
+    script = parse(TCP + "+0 > P. 1:101(100) ack 1 <TS val 110 ecr 200>\n+1 > P. * ack 1 <...>")
+    run(script)
+    run(script)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +266,7 @@ def test_any_text_parses_or_is_refused(text):
 @given(st.lists(PIECES, max_size=12).map(" ".join))
 def test_any_script_runs_or_fails_with_its_line(text):
     try:
-        script = parse(UDP + text, "any")
+        script = parse(TCP + text, "any")
     except BadScript:
         return
     try:
