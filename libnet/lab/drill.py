@@ -72,11 +72,13 @@ from libnet.lab.drillwire import (
 )
 from libnet.loop.sim import seeded
 from libnet.text.netstat import TCP_STATES
+from libnet.wire.rtsock import RTF_GATEWAY
 
 __all__ = ["Failure", "parse", "run"]
 
 IFNAME: Final = "drill0"
 START_S: Final = 1000.0  # what the stack's clock shows when a script begins
+EPOCH: Final = 1_700_000_000.0  # of that clock, in seconds since 1970
 PATIENCE_S: Final = 864000.0  # how long `*' waits
 MAX_ROUNDS: Final = 100_000  # passes of the clock before an event that never comes
 SLACK_S: Final = 1e-6
@@ -148,7 +150,7 @@ class Runner:
         self.script = script
         knobs = self.knobs = script.knobs
         self.tolerance = knobs["tolerance_usecs"] / 1e6
-        self.clock = Clock(START_S, 1_700_000_000.0)
+        self.clock = Clock(START_S, EPOCH)
         self.stack = Stack(self.clock, seeded(f"drill/{knobs['seed']}"))
         self.sent: deque[Packet] = deque()
         self.fds: dict[int, Fd] = {}
@@ -180,7 +182,7 @@ class Runner:
             )
         )
         ifp.up()
-        stack.route.rtrequest("add", 0, 0, gateway, 0x2)  # RTF_GATEWAY
+        stack.route.rtrequest("add", 0, 0, gateway, RTF_GATEWAY)
         return ifp
 
     # -- time
