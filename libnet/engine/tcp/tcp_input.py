@@ -858,6 +858,9 @@ class TcpInput:
             ticks = (int(now * TS_HZ) + tp.ts_base - opt.tsecr) & MASK
             if ticks < _HALF:
                 self.rtt(tp, ticks / TS_HZ)
+        # There is progress: count timeouts afresh. The timeout itself stays backed off until something
+        # is timed (Karn's rule, RFC 6298 section 5).
+        tp.rxtshift = 0
         if tp.sack is not None:
             tp.sack.advance(ack)
         partial = False
@@ -892,7 +895,6 @@ class TcpInput:
             tp.snd_up = ack
         if ack >= tp.snd_max:
             tp.t_rexmt = 0.0
-            tp.rxtshift = 0
             tp.rxtcur = tcp.timers.rto(tp)
         elif not tp.t_persist:
             tp.t_rexmt = now + tp.rxtcur

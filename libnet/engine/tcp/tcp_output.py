@@ -173,8 +173,14 @@ class TcpOutput:
                 tries -= 1
                 route, room = self.segsize(tp)
                 continue
-            if error or tp.flags & TF_DEAD or not again:
+            if error or tp.flags & TF_DEAD:
                 return error
+            if not again:
+                if cc and not tp.t_rexmt and not tp.t_persist:
+                    # An ACK left, but the data behind it wait for the window all the same.
+                    tp.rxtshift = 0
+                    self.setpersist(tp)
+                return ""
             force = False
 
     def _after_idle(self, tp: Tcpcb) -> None:

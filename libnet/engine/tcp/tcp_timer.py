@@ -181,7 +181,9 @@ class TcpTimers:
             tp.t_keep = due
             return
         self.stat["keeptimeo"] += 1
-        if not tp.so.options & SO_KEEPALIVE or tp.state > TCPS_CLOSE_WAIT:
+        # In the states between, our FIN is sent again and again: that tells as much.
+        waiting = tp.state <= TCPS_CLOSE_WAIT or tp.state == TCPS_FIN_WAIT_2
+        if not tp.so.options & SO_KEEPALIVE or not waiting:
             tp.t_keep = now + tcp.keep_s(tp.keepidle or tcp.keepidle)
             return
         interval = tcp.keep_s(tp.keepintvl or tcp.keepintvl)
