@@ -16,6 +16,7 @@ from libnet.engine.inet.igmp import Igmp
 from libnet.engine.inet.in_control import InControl
 from libnet.engine.inet.inetstack import InetStack
 from libnet.engine.inet.ip import Ip
+from libnet.engine.inet.ip_encap import Encap
 from libnet.engine.inet.raw_ip import Rip
 from libnet.engine.kern.socket import SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, Cred, Socket
 from libnet.engine.kern.sysctl import SysctlTree, kern_nodes
@@ -24,10 +25,15 @@ from libnet.engine.link.ifclone import Cloner, Cloners
 from libnet.engine.link.ifioctl import IfIoctl
 from libnet.engine.link.ifnet import Ifnet
 from libnet.engine.link.loop import loopattach
+from libnet.engine.link.vlan import Vlans
 from libnet.engine.pfil.pfil import Pfil
 from libnet.engine.route.rtsock import RouteSockets
 from libnet.engine.route.table import RouteTable
 from libnet.engine.tcp.tcp_subr import Tcp
+from libnet.engine.tunnel.gif import Gifs
+from libnet.engine.tunnel.gre import Gres
+from libnet.engine.tunnel.tap import Taps
+from libnet.engine.tunnel.tun import Tuns
 from libnet.engine.udp.udp_usrreq import Udp
 from libnet.errors import NetError
 from libnet.ioctl.sockio import IfAliasReq
@@ -63,7 +69,6 @@ class Stack(InetStack):
         self.pfil = Pfil()
         self.sysctl = SysctlTree()
         self.ethernet = Ethernet(self)
-        self.bridges = Bridges(self, self.ethernet) if variant != "v4" else None
         self.cloners = Cloners(self)
         self.route = RouteTable(self)
         self.rtsock = RouteSockets(self)
@@ -75,6 +80,15 @@ class Stack(InetStack):
         self.tcp = Tcp(self)
         self.udp = Udp(self)
         self.in_control = InControl(self)
+        # io-pkt-v4 has no bridges, no tunnels, and no multicast routing.
+        hc = variant != "v4"
+        self.encap = Encap(self)
+        self.bridges = Bridges(self, self.ethernet) if hc else None
+        self.vlans = Vlans(self, self.ethernet)
+        self.gifs = Gifs(self, self.encap) if hc else None
+        self.gres = Gres(self, self.encap) if hc else None
+        self.tuns = Tuns(self, self.cloners)
+        self.taps = Taps(self, self.cloners, self.sysctl)
         self._fill()
         self._boot()
 
@@ -100,13 +114,24 @@ class Stack(InetStack):
         self.usrreqs[AF_ROUTE, SOCK_RAW, -1] = self.rtsock
 
         self.cloners.attach(Cloner("lo", self._lo_create, self._lo_destroy))
-        if self.bridges is not None:
-            self.cloners.attach(Cloner("bridge", self.bridges.create, self.bridges.destroy))
-            self.pfil.add_ifnet(self.bridges.ifnet_hook)
+        for stem, maker in (
+            ("gre", self.gres),
+            ("bridge", self.bridges),
+            ("vlan", self.vlans),
+            ("tun", self.tuns),
+            ("tap", self.taps),
+            ("gif", self.gifs),
+        ):
+            if maker is not None:
+                self.cloners.attach(Cloner(stem, maker.create, maker.destroy))
 
         self.ioctls.update(IfIoctl(self, self.cloners).table())
         self.ioctls.update(self.in_control.table())
 
+        # What stands on an interface lets go of it before its addresses go.
+        if self.bridges is not None:
+            self.pfil.add_ifnet(self.bridges.ifnet_hook)
+        self.pfil.add_ifnet(self.vlans.ifnet_hook)
         self.pfil.add_ifnet(self.in_control.ifnet_hook)
         self.pfil.add_ifnet(self.tcp.purgeif)
         self.pfil.add_ifnet(self.udp.purgeif)
@@ -117,6 +142,7 @@ class Stack(InetStack):
         rooms = (self.ip, self.icmp, self.igmp, self.arp, self.rip, self.tcp, self.udp, self.rtsock)
         for room in rooms:
             room.sysctl_setup(self.sysctl)
+        self.taps.sysctl_setup(self.sysctl)
         if self.bridges is not None:
             self.bridges.sysctl_setup(self.sysctl)
 

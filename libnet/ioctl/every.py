@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from libnet.ioctl import bridge, ieee80211, iftunnel, ifvlan, pf, sockio, sysctl
+from libnet.ioctl import bridge, ieee80211, iftunnel, ifvlan, pf, sockio, sysctl, tunnel
 
-MODULES = (sockio, bridge, ifvlan, iftunnel, ieee80211, pf, sysctl)
+MODULES = (sockio, bridge, ifvlan, iftunnel, ieee80211, pf, sysctl, tunnel)

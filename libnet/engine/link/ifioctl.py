@@ -13,7 +13,26 @@ from libnet.errors import NetError
 from libnet.ioctl import sockio as s
 from libnet.ioctl.bridge import SIOCGDRVSPEC, SIOCSDRVSPEC
 from libnet.ioctl.ifflags import IFF_CANTCHANGE, IFF_RUNNING, IFF_UP
+from libnet.ioctl.iftunnel import (
+    SIOCDIFPHYADDR,
+    SIOCGIFPDSTADDR,
+    SIOCGIFPSRCADDR,
+    SIOCGLIFPHYADDR,
+    SIOCSIFPHYADDR,
+    SIOCSLIFPHYADDR,
+)
+from libnet.ioctl.ifvlan import SIOCGETVLAN, SIOCSETVLAN
 from libnet.ioctl.registry import Ioctl
+from libnet.ioctl.tunnel import (
+    GREDSOCK,
+    GREGADDRD,
+    GREGADDRS,
+    GREGPROTO,
+    GRESADDRD,
+    GRESADDRS,
+    GRESPROTO,
+    GRESSOCK,
+)
 
 if TYPE_CHECKING:
     from libnet.engine.kern.base import StackBase
@@ -23,6 +42,22 @@ if TYPE_CHECKING:
 _DRIVERS = (
     SIOCSDRVSPEC,
     SIOCGDRVSPEC,
+    SIOCSETVLAN,
+    SIOCGETVLAN,
+    SIOCSIFPHYADDR,
+    SIOCGIFPSRCADDR,
+    SIOCGIFPDSTADDR,
+    SIOCDIFPHYADDR,
+    SIOCSLIFPHYADDR,
+    SIOCGLIFPHYADDR,
+    GRESADDRS,
+    GRESADDRD,
+    GREGADDRS,
+    GREGADDRD,
+    GRESPROTO,
+    GREGPROTO,
+    GRESSOCK,
+    GREDSOCK,
 )
 
 
