@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 
-NAMES = ("startup", "segment", "forward", "bridge", "udp", "rtt", "boxes")
+NAMES = ("startup", "segment", "forward", "bridge", "udp", "tcp", "rtt", "boxes")
 
 
 def main() -> int:

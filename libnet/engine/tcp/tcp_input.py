@@ -808,16 +808,18 @@ class TcpInput:
             tcp.output(tp)
             return
         lost = board is not None and board.lost_edge(una, seg) > una
+        if una < tp.snd_recover:
+            # RFC 6582 3.2 (2), 4.1: these answer what was sent again, not a new loss.
+            return
         if tp.dupacks < DUPTHRESH and not lost:
             # RFC 3042: a new segment for each of the first two.
+            if tp.snd_nxt < tp.snd_max:
+                return
             saved = tp.snd_cwnd
             tp.snd_cwnd = grown = saved + tp.dupacks * seg
             tcp.output(tp)
             if tp.snd_cwnd == grown:
                 tp.snd_cwnd = saved
-            return
-        if una < tp.snd_recover:
-            # RFC 6582 3.2 (2): these answer what was sent again, not a new loss.
             return
         tp.cc.lost(tp)
         tp.snd_recover = tp.snd_max
@@ -940,7 +942,7 @@ class TcpInput:
     def _window(self, tp: Tcpcb, seq: int, ack: int, win: int, tlen: int) -> None:
         """Take the window if the segment is not older than the one it was last taken from."""
         wl1, wl2 = tp.snd_wl1, tp.snd_wl2
-        if wl1 < seq or (wl1 == seq and (wl2 < ack or (wl2 == ack and win > tp.snd_wnd))):
+        if wl1 < seq or (wl1 == seq and wl2 <= ack):
             if not tlen and wl2 == ack and win > tp.snd_wnd:
                 self.stat["rcvwinupd"] += 1
             tp.snd_wnd = win

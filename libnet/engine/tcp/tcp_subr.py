@@ -507,7 +507,7 @@ class Tcp:
 
     def maxidle(self, tp: Tcpcb) -> float:
         """Return how long an unanswered peer is asked, in seconds."""
-        interval = self.keep_s(tp.keepintvl or self.keepintvl)
+        interval = tp.keepintvl or self.keep_s(self.keepintvl)
         return interval * (tp.keepcnt or self.keepcnt)
 
     # -- sizes

@@ -162,7 +162,7 @@ class TcpTimers:
 
     def keep_due(self, tp: Tcpcb) -> float:
         """Return when the connection has been silent for long enough to be probed."""
-        return tp.rcvtime + self.tcp.keep_s(tp.keepidle or self.tcp.keepidle)
+        return tp.rcvtime + (tp.keepidle or self.tcp.keep_s(self.tcp.keepidle))
 
     def _keep(self, tp: Tcpcb) -> None:
         """Give up an attempt to connect, or ask a silent peer whether it is there."""
@@ -184,9 +184,9 @@ class TcpTimers:
         # In the states between, our FIN is sent again and again: that tells as much.
         waiting = tp.state <= TCPS_CLOSE_WAIT or tp.state == TCPS_FIN_WAIT_2
         if not tp.so.options & SO_KEEPALIVE or not waiting:
-            tp.t_keep = now + tcp.keep_s(tp.keepidle or tcp.keepidle)
+            tp.t_keep = now + (tp.keepidle or tcp.keep_s(tcp.keepidle))
             return
-        interval = tcp.keep_s(tp.keepintvl or tcp.keepintvl)
+        interval = tp.keepintvl or tcp.keep_s(tcp.keepintvl)
         if tp.keepprobes >= (tp.keepcnt or tcp.keepcnt):
             self.stat["keepdrops"] += 1
             tcp.drop(tp, tp.softerror or "ETIMEDOUT")

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from libnet.engine.tcp.tcp_subr import Tcp
 
 _INT_MAX = 0x7FFFFFFF
-_TICKS = {
+_KEEP = {
     TCP_KEEPIDLE: "keepidle",
     TCP_KEEPINTVL: "keepintvl",
     TCP_KEEPCNT: "keepcnt",
@@ -126,7 +126,7 @@ class TcpUsrreq:
         tp.state = TCPS_SYN_SENT
         now = self.tcp.stack.clock.now
         tp.starttime = tp.rcvtime = now
-        tp.t_keep = now + (self.tcp.keep_s(tp.keepinit) if tp.keepinit else KEEP_INIT)
+        tp.t_keep = now + (tp.keepinit or KEEP_INIT)
         self.tcp.timers.arm(tp, tp.t_keep)
         error = self.tcp.output(tp)
         if error and not tp.flags & TF_DEAD:
@@ -270,15 +270,18 @@ class TcpUsrreq:
         if name == TCP_CONGCTL:
             return tp.cc.name
         if name == TCP_KEEPINIT:
-            return tp.keepinit or int(KEEP_INIT / self.tcp.keep_s(1))
-        if name in _TICKS:
-            return getattr(tp, _TICKS[name]) or getattr(self.tcp, _TICKS[name])
+            return tp.keepinit or int(KEEP_INIT)
+        if name == TCP_KEEPCNT:
+            return tp.keepcnt or self.tcp.keepcnt
+        if name in _KEEP:
+            knob: int = getattr(self.tcp, _KEEP[name])
+            return getattr(tp, _KEEP[name]) or int(self.tcp.keep_s(knob))
         raise NetError("ENOPROTOOPT")
 
     def setopt(self, so: Socket, level: int, name: int, value: Any) -> None:
         """setsockopt(2) likewise.
 
-        TCP_KEEPIDLE, TCP_KEEPINTVL and TCP_KEEPINIT take slow ticks, as the knobs do.
+        TCP_KEEPIDLE, TCP_KEEPINTVL and TCP_KEEPINIT take seconds, unlike the knobs.
         """
         if so.pcb is None:
             raise NetError("EINVAL")
@@ -310,15 +313,15 @@ class TcpUsrreq:
             tp.usermss = value
             if tp.state > TCPS_LISTEN:
                 tp.peermss = value
-        elif name in _TICKS:
+        elif name in _KEEP:
             if not 0 < value <= _INT_MAX:
                 raise NetError("EINVAL")
-            setattr(tp, _TICKS[name], value)
+            setattr(tp, _KEEP[name], value)
             if tp.state >= TCPS_ESTABLISHED and tp.t_keep:
                 tp.t_keep = self.tcp.timers.keep_due(tp)
                 self.tcp.timers.arm(tp, tp.t_keep)
             elif tp.state == TCPS_SYN_SENT and name == TCP_KEEPINIT:
-                tp.t_keep = tp.starttime + self.tcp.keep_s(value)
+                tp.t_keep = tp.starttime + value
                 self.tcp.timers.arm(tp, tp.t_keep)
         else:
             raise NetError("ENOPROTOOPT")

@@ -142,7 +142,7 @@ class Tcpcb:
     rtttime rtseq             when the segment being timed left (0.0: none), and its number
     ts_recent ts_recent_age   of RFC 7323           ts_base  what our timestamps count from
     t_rexmt t_persist t_keep t_2msl t_delack   timers; t_next is when the callout fires
-    keepidle keepintvl keepcnt keepinit        ticks and a count of this socket, 0: the stack's
+    keepidle keepintvl keepcnt keepinit        seconds and a count of this socket, 0: the stack's
     keepprobes keeptime       keepalive probes since the peer was heard, and when the first one left
     reass, sack    out-of-order data and the sender's scoreboard, None until needed
     cc, cc_state   congestion control and what it keeps
