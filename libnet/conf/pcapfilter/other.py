@@ -94,23 +94,11 @@ _PF_ACTION, _PF_REASON, _PF_IFNAME, _PF_RULESET, _PF_RNR, _PF_SRNR, _PF_DIR = (
     60,
 )
 _PF_NAME_LEN: Final = 16
-_PF_REASONS: Final = [
-    "match",
-    "bad-offset",
-    "fragment",
-    "short",
-    "normalize",
-    "memory",
-    "bad-timestamp",
-    "congestion",
-    "ip-option",
-    "proto-cksum",
-    "state-mismatch",
-    "state-insert",
-    "state-limit",
-    "src-limit",
-    "synproxy",
-]
+_PF_REASONS: Final = (
+    *("match", "bad-offset", "fragment", "short", "normalize", "memory", "bad-timestamp"),
+    *("congestion", "ip-option", "proto-cksum", "state-mismatch", "state-insert"),
+    *("state-limit", "src-limit", "synproxy"),
+)
 _PF_ACTIONS: Final = {
     "pass": 0,
     "accept": 0,

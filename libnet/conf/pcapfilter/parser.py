@@ -44,6 +44,7 @@ _DIRECTIONS: Final = frozenset(("src", "dst", "addr1", "addr2", "addr3", "addr4"
 _KINDS: Final = frozenset(("host", "net", "port", "portrange"))
 _LONE_KINDS: Final = frozenset(("proto", "protochain", "gateway"))
 _VALUES: Final = frozenset(("ID", "HID", "HID6", "EID", "AID"))
+_AFTER_TERM: Final = frozenset(("and", "or", ")", "END"))
 # Comparisons: the jump, and whether it is asked the other way round.
 _RELATIONS: Final = {
     ">": (BPF_JGT, False),
@@ -244,10 +245,10 @@ class Parser:
         if kind in _VALUES:
             result = self._ids(self._value(qual), qual)
         elif kind in ("NUM", "("):
-            first = self.lexer.take().value if kind == "NUM" else self._id_list(qual)
-            if isinstance(first, int) and self._kind() == ")":
+            first = self._pnum()
+            if self._kind() == ")":
                 result = first
-            elif isinstance(first, int) and self._kind() in ("and", "or"):
+            elif self._kind() in ("and", "or"):
                 result = self._ids(self.values.number(first, qual), qual)
             else:
                 raise FilterError(_SYNTAX)
@@ -329,7 +330,7 @@ class Parser:
                 return Part(hosts.multicast(self.link, proto), NOTHING)
             case "type" | "subtype" | "dir":
                 return Part(self._wlan(), NOTHING)
-        if not bare:
+        if not bare or kind not in _AFTER_TERM:
             raise FilterError(_SYNTAX)
         return Part(protos.abbreviation(self.link, proto), NOTHING)
 

@@ -38,6 +38,8 @@ def insert(link: Link, first: list[Stmt]) -> list[Stmt]:
     if link.payload.reg != -1 and link.hdr.variable and link.hdr.reg == -1:
         link.hdr.reg = link.alloc_reg()
     stmts: list[Stmt] = []
+    if link.outermost == link_.DLT_PRISM_HEADER:
+        link.no_optimize = True
     if link.hdr.reg != -1:
         match link.outermost:
             case link_.DLT_PRISM_HEADER:
@@ -66,7 +68,6 @@ def _keep(reg: int) -> list[Stmt]:
 
 def _prism(link: Link) -> list[Stmt]:
     """Return the length of a Prism header, 144 octets, or of the AVS header some drivers put there."""
-    link.no_optimize = True
     cookie = Stmt(BPF_JMP | BPF_JEQ, 0x80211000)
     cookie.jt = Stmt(BPF_LD | BPF_W | BPF_ABS, 4)
     cookie.jf = Stmt(BPF_LD | BPF_IMM, 144)

@@ -7,7 +7,7 @@ is libnet.engine.bpf.translate; this one says what it has to compute.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from libnet.ioctl.bpf import (
     BPF_A,
@@ -54,6 +54,15 @@ from libnet.ioctl.bpf import (
 # One instruction: code, jt, jf, k.
 Code = Sequence[tuple[int, int, int, int]]
 Filter = Callable[[bytes, int], int]
+
+
+class Insns(Protocol):
+    """What has the instructions of a program."""
+
+    @property
+    def insns(self) -> Code:
+        """Return them."""
+
 
 U32: Final = 0xFFFFFFFF
 # Instructions executed of a program that jumps back (only `protochain` does) before it is given up.
@@ -220,14 +229,14 @@ def goes_back(code: Code) -> bool:
     return any(op == BPF_JMP | BPF_JA and k & 0x80000000 for op, _jt, _jf, k in code)
 
 
-def translate(program: Code | object) -> Filter:
+def translate(program: Code | Insns) -> Filter:
     """Return a checked program as a function of (packet, length on the wire), compiled once.
 
     program  instructions, or an object that has them as `insns`
     """
     from libnet.engine.bpf.translate import function
 
-    code: Code = getattr(program, "insns", program)
+    code = program if isinstance(program, Sequence) else program.insns
     if goes_back(code):
         return lambda packet, wirelen: bpf_filter(code, packet, wirelen)
     return function(code)
