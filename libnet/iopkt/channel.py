@@ -18,6 +18,7 @@ An error of the connection is left in the socket; the program sees its end shut 
 from __future__ import annotations
 
 import os
+import select
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -29,6 +30,8 @@ from libnet.engine.kern.socket import (
     SOCK_STREAM,
     SS_ISCONNECTED,
     SS_ISCONNECTING,
+    SS_ISDISCONNECTED,
+    SS_ISDISCONNECTING,
     Socket,
 )
 from libnet.errors import NetError
@@ -241,7 +244,8 @@ class StreamChannel(Channel):
         self._paused = True  # not reading what the program writes
         self._moved = False
         self._callout: Callout | None = None
-        if so.state & SS_ISCONNECTED:
+        if so.state & (SS_ISCONNECTED | SS_ISDISCONNECTING | SS_ISDISCONNECTED):
+            # Accepted; it may be over already, with something to read or an error left.
             self._establish()
             self._wakeup(so)
         else:
@@ -357,6 +361,10 @@ class StreamChannel(Channel):
                 self._unplug()
             if not self._open:
                 return
+        if so.cantsend and not self._in_done:
+            self._refused("")  # reset, or timed out: what the program writes must fail as well
+            if self.ours.fileno() < 0:
+                return
         self._deliver()
         if self._paused and not self._in_done:
             self._resume()
@@ -396,11 +404,7 @@ class StreamChannel(Channel):
         if self._tail:
             return
         self._want_write(False)
-        if so.cantsend and not self._in_done:
-            # Reset, or timed out: what the program writes from now on must fail as well.
-            self._out_done = True
-            self._shut(socket.SHUT_RDWR)
-        elif so.cantrcv:
+        if so.cantrcv:
             self._out_done = True
             self._shut(socket.SHUT_WR)
 
@@ -476,14 +480,22 @@ class StreamChannel(Channel):
         if self._orphan:
             self._finish()
             return
+        if self._aborts() and self._hung_up():
+            return  # the program is closing: not a FIN but a reset is what it wants sent
         try:
             self.so.shutdown(SHUT_WR)
         except NetError:
             return  # the connection has gone before
 
+    def _hung_up(self) -> bool:
+        """Tell whether the program has closed its end, or shut it both ways."""
+        poller = select.poll()
+        poller.register(self.fd, 0)
+        return bool(poller.poll(0))
+
     def _refused(self, symbol: str) -> None:
         """Let writing fail, and leave the reason to SO_ERROR: the socket takes nothing more."""
-        if symbol not in ("EPIPE", "ENOTCONN"):
+        if symbol not in ("", "EPIPE", "ENOTCONN"):
             self.so.error = symbol
         self._in_done = True
         self._head = b""

@@ -19,9 +19,10 @@ from libnet.drivers.nic import Nic, NicConfig, parse_options
 from libnet.engine.kern import log as klog
 from libnet.engine.kern.socket import Cred
 from libnet.engine.stack import Stack
-from libnet.errors import NetError, strerror
+from libnet.errors import NetError, from_host, strerror
 from libnet.ioctl.sysctl import KERN_FILE2, FileInfo
 from libnet.iopkt.syscall import Device, Proc, Tokens
+from libnet.media.offload import fit
 from libnet.media.port import Port
 
 VARIANTS: Final = ("v4", "v4-hc", "v6-hc")
@@ -46,6 +47,8 @@ PROTOCOLS: Final = {
     "slip": "lsm-slip",
 }
 IO_NET: Final = "/dev/io-net"
+# Names that a box has while a stack runs in it; tun and tap devices of higher numbers work unseen.
+NODES: Final = ("/dev/tap", *(f"/dev/{stem}{unit}" for stem in ("tap", "tun") for unit in range(4)))
 
 
 class Machine(Protocol):
@@ -87,6 +90,7 @@ class Manager:
     """One running stack.
 
     stack     the engine         variant  v4, v4-hc or v6-hc
+    devices   what opens a device, by path      numbered  by path without the unit number behind it
     nics      attached NICs      console  where -v messages go, or None
     """
 
@@ -109,12 +113,17 @@ class Manager:
         self.single_threaded = False
         self.rx_prio = 21
         self.devices: dict[str, Callable[[Cred], Device]] = {}
+        self.numbered: dict[str, Callable[[int, Cred], Device]] = {}
         self._claims: dict[Nic, Callable[[], None]] = {}
         self.stack = Stack(machine.clock, machine.dice, variant=variant, hostname=hostname)
         self.stack.logring.sink = sink
+        self.stack.taps.fit = fit
+        self.devices["/dev/tap"] = self.stack.taps.clone
+        self.numbered["/dev/tap"] = self.stack.taps.open
+        self.numbered["/dev/tun"] = self.stack.tuns.open
         self.threads = line.threads or max(1, machine.cpus)
         self.tokens = Tokens(machine.clock, machine.dice)
-        self.procs: set[Proc] = set()  # descriptors that are sockets
+        self.procs: dict[Proc, None] = {}  # descriptors that are sockets, in order
         self.stack.sysctl.struct_node("kern.file2", KERN_FILE2, self.files, "Open sockets")
 
     # -- messages
@@ -130,6 +139,12 @@ class Manager:
     def start(self) -> None:
         """Load what the command line names. What fails is logged: the stack runs without it."""
         self.log(klog.INFO, "tcpip starting")
+        try:
+            for path in NODES:
+                self.machine.make_node(path)
+        except OSError as exc:
+            # The devices can be opened all the same: only their names cannot be seen.
+            self.log(klog.WARNING, f"{exc.filename}: {from_host(exc).strerror}")
         random = False
         for load in self.line.protocols:
             if load.name == "tcpip":
@@ -157,6 +172,8 @@ class Manager:
         """Call every driver's shutdown, last attached first."""
         for nic in reversed(list(self.nics)):
             nic.detach()
+        for path in NODES:
+            self.machine.remove_node(path)
         self.log(klog.INFO, "tcpip stopped")
 
     def _tcpip(self, text: str) -> bool:
@@ -381,9 +398,14 @@ class Manager:
     def open_device(self, path: str, cred: Cred) -> Device:
         """Open a device of the stack. Raises ENOENT, EACCES."""
         make = self.devices.get(path)
-        if make is None:
+        if make is not None:
+            return make(cred)
+        stem = path.rstrip("0123456789")
+        unit = path[len(stem) :]
+        numbered = self.numbered.get(stem)
+        if numbered is None or not 0 < len(unit) < 6 or unit != str(int(unit)):
             raise NetError("ENOENT")
-        return make(cred)
+        return numbered(int(unit), cred)
 
     def _threads(self) -> list[Thread]:
         count = 1 if self.single_threaded else self.threads
@@ -404,17 +426,20 @@ class Manager:
     def files(self) -> list[FileInfo]:
         """Return the open sockets, by process and descriptor, for sockstat."""
         rows = []
+        last: dict[int, int] = {}
         for proc in self.procs:
             so = proc.socket
             if so is None:
                 continue
             cred = proc.cred
+            if proc.fd is None:  # in a world in memory: numbered as a process would have them
+                last[cred.pid] = last.get(cred.pid, 2) + 1
             rows.append(
                 FileInfo(
                     uid=cred.uid,
                     pid=cred.pid,
                     comm=cred.comm,
-                    fd=proc.fd() if proc.fd is not None else -1,
+                    fd=last[cred.pid] if proc.fd is None else proc.fd(),
                     domain=so.domain,
                     type=so.type,
                     protocol=so.protocol,

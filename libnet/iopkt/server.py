@@ -1,7 +1,8 @@
 """The Unix socket at PREFIX/dev/socket: one connection is one open descriptor.
 
 A socket's client gets a second descriptor with the answer to `socket` or `adopt`, which carries its
-data (libnet.iopkt.channel): so the client's poll() works, and data cost no round trip.
+data (libnet.iopkt.channel): so the client's poll() works, and data cost no round trip. So does that of
+a device with the answer to `open`, when the device can tell of news (libnet.iopkt.devchannel).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Final
 from libnet.engine.kern.socket import Cred
 from libnet.errors import NetError
 from libnet.iopkt.channel import Channel, Reactor, make_channel
+from libnet.iopkt.devchannel import DeviceChannel
 from libnet.iopkt.manager import Manager
 from libnet.iopkt.syscall import Proc
 from libnet.rpc.frame import ERROR, REPLY, REQUEST, Frame, FrameReader, pack
@@ -140,6 +142,7 @@ class Client:
         self.reader = FrameReader()
         self.unsent = bytearray()
         self.unsent_fd = -1  # goes with the next octets that can be sent
+        self.device: DeviceChannel | None = None
         self.reactor.add_reader(conn.fileno(), self._readable)
 
     # -- requests
@@ -176,9 +179,13 @@ class Client:
             channel.before(op)
         error, fd = "", -1
         try:
+            if op == "read" and self.device is not None:
+                self.device.read()
             result = self.proc.serve(op, value[1:])
             if op in _OPENING:
                 fd = self._make_channel()
+            elif op == "open":
+                fd = self._device_channel()
             try:
                 octets = pack(REPLY, frame.seq, result)
             except ValueError:
@@ -255,6 +262,19 @@ class Client:
             self.proc.close()
             raise NetError("ENFILE") from None
 
+    def _device_channel(self) -> int:
+        """Give a device that tells of news a channel; return the program's end or -1. Raises ENFILE."""
+        device = self.proc.device
+        if not hasattr(device, "upcall"):
+            return -1
+        try:
+            self.device = DeviceChannel(self.reactor, device)
+            self.device.pump()
+            return self.device.hand_over()
+        except OSError:
+            self.proc.close()
+            raise NetError("ENFILE") from None
+
     def _number(self) -> int:
         """Return the number the program has for the descriptor, -1 when it cannot be seen."""
         channel = self._channel()
@@ -283,5 +303,8 @@ class Client:
         if self.unsent_fd >= 0:
             os.close(self.unsent_fd)
             self.unsent_fd = -1
+        if self.device is not None:
+            self.device.close()
+            self.device = None
         self.proc.close()
         self.server.clients.discard(self)

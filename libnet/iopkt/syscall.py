@@ -162,7 +162,7 @@ class Proc:
         """Close what is open."""
         file, self.file = self.file, None
         if file is not None:
-            self.manager.procs.discard(self)
+            self.manager.procs.pop(self, None)
             file.release()
         device, self.device = self.device, None
         if device is not None:
@@ -176,7 +176,7 @@ class Proc:
 
     def _open(self, file: File) -> None:
         self.file = file
-        self.manager.procs.add(self)
+        self.manager.procs[self] = None
 
     def op_socket(self, domain: int, kind: int, protocol: int) -> None:
         """socket(2)."""

@@ -16,7 +16,7 @@ from libnet.rpc.frame import ERROR, REPLY, REQUEST, FrameReader, pack
 from libnet.sunaddr import unix_address
 
 _RECV: Final = 1 << 18
-_OPENING: Final = ("socket", "adopt")  # what is answered with a descriptor
+_OPENING: Final = ("socket", "adopt", "open")  # what may be answered with a descriptor
 
 MSG_OOB: Final = 0x1
 MSG_PEEK: Final = 0x2
@@ -84,6 +84,31 @@ class UnixTransport:
 
     def call(self, op: str, *args: Any) -> Any:
         """Make one operation. A stack that dies meanwhile gives ESRCH."""
+        if op == "read" and self._data is not None:
+            return self._read_device(*args)
+        return self._call(op, *args)
+
+    def _read_device(self, size: int) -> bytes:
+        """Take the next message of a device; when there is none, let the stack say why."""
+        for last in (False, True):
+            try:
+                octets = self._open_data().recv(_RECV)
+            except BlockingIOError:
+                octets = b""
+            except OSError as exc:
+                raise from_host(exc) from None
+            if octets:
+                return octets[:size]
+            if last:
+                break
+            try:
+                self._call("read", size)
+            except NetError as exc:
+                if exc.symbol != "EAGAIN":
+                    raise
+        raise NetError("EAGAIN")
+
+    def _call(self, op: str, *args: Any) -> Any:
         self._seq += 1
         sock = self._sock
         opening = op in _OPENING
