@@ -23,6 +23,7 @@ from libnet.engine.tcp.tcp_sack import Reass, Scoreboard
 from libnet.engine.tcp.tcp_var import (
     DUPTHRESH,
     HAVERCVDFIN,
+    IPPROTO_TCP,
     MASK,
     MSL,
     PAWS_IDLE,
@@ -127,7 +128,8 @@ class TcpInput:
             value = int.from_bytes(data[hlen:], "big")
             if size & 1:
                 value <<= 8
-            if (value + self.table.pseudo(src, dst, size)) % 0xFFFF:
+            # An address is congruent to the sum of its words.
+            if (value + src + dst + IPPROTO_TCP + size) % 0xFFFF:
                 self.stack.drop(m, "tcp", "rcvbadsum")
                 return
         key = (src, sport, dst, dport)
@@ -897,7 +899,6 @@ class TcpInput:
             tp.snd_up = ack
         if ack >= tp.snd_max:
             tp.t_rexmt = 0.0
-            tp.rxtcur = tcp.timers.rto(tp)
         elif not tp.t_persist:
             tp.t_rexmt = now + tp.rxtcur
             if tp.t_rexmt < tp.t_next:

@@ -61,7 +61,6 @@ from libnet.engine.tcp.tcp_var import (
 )
 from libnet.errors import NetError
 from libnet.ioctl.ifflags import IFF_LOOPBACK, IFF_UP
-from libnet.wire.cksum import pseudo_sum
 from libnet.wire.tcp import (
     MAX_WINSHIFT,
     TCP_HDR,
@@ -146,8 +145,8 @@ class TcpTable(InpcbTable):
 
     @staticmethod
     def pseudo(src: int, dst: int, length: int) -> int:
-        """Return the sum of the pseudo header."""
-        return pseudo_sum(src, dst, IPPROTO_TCP, length)
+        """Return the sum of the pseudo header: an address is congruent to the sum of its words."""
+        return (src + dst + IPPROTO_TCP + length) % 0xFFFF
 
     def _hash(self, inp: Inpcb) -> None:
         super()._hash(inp)

@@ -120,9 +120,8 @@ class TcpTimers:
             tp.flags |= TF_SYN_REXMT
             if tp.state == TCPS_SYN_SENT:
                 tp.ecn_retries += 1
-            tp.rxtcur = min(RTO_INIT * BACKOFF[tp.rxtshift], RTO_MAX)
-        else:
-            tp.rxtcur = min(self.rto(tp) * BACKOFF[tp.rxtshift], RTO_MAX)
+        # RFC 6298 5.5: twice what it was, even if progress without a measurement lies between.
+        tp.rxtcur = min(2 * tp.rxtcur, RTO_MAX)
         now = self.clock.now
         tp.t_rexmt = now + tp.rxtcur
         tp.rtttime = 0.0  # Karn: what is sent again times nothing
