@@ -171,7 +171,8 @@ def _guard(func: Any) -> int:
     except SystemExit:
         raise
     except BaseException as exc:
-        sys.excepthook(type(exc), exc, _trim(exc.__traceback__))
+        exc.__traceback__ = _trim(exc.__traceback__)
+        sys.excepthook(type(exc), exc, exc.__traceback__)
         return 130 if isinstance(exc, KeyboardInterrupt) else 1
     return 0
 
