@@ -14,95 +14,17 @@ from collections.abc import Iterable, Sequence
 from struct import Struct
 from typing import Final
 
-from libnet.media.port import CSUM_IP4, CSUM_L4, TAKES_ALL, TAKES_GSO, Frame
+from libnet.media.port import TAKES_ALL, TAKES_GSO, Frame
+from libnet.wire.offload import complement as _complement
+from libnet.wire.offload import complete as complete
+from libnet.wire.offload import layout as layout
+from libnet.wire.offload import residue as _sum
 
-_ETHER: Final = 14
-_TAG: Final = 4
-_TAGS: Final = (b"\x81\x00", b"\x88\xa8")
-_MAX_TAGS: Final = 2
 _TCP: Final = 6
-_UDP: Final = 17
-# Where the checksum lies in the transport header.
-_FIELD: Final = {_TCP: 16, _UDP: 6, 1: 2, 58: 2}
 _FIN, _PSH, _CWR = 0x01, 0x08, 0x80
 _U16: Final = Struct("!H")
 _U32: Final = Struct("!I")
 _PLAIN: Final = {bytes}
-
-
-def _sum(octets: bytes) -> int:
-    """Return the ones'-complement sum of *octets* as 16-bit words, 0 … 0xfffe.
-
-    0xffff is congruent to 0 modulo 0xffff; the callers' data are never all zero, so a residue of 0
-    stands for 0xffff and its complement is 0.
-    """
-    if len(octets) & 1:
-        octets += b"\0"
-    return int.from_bytes(octets, "big") % 0xFFFF
-
-
-def _complement(residue: int) -> int:
-    return (0xFFFF - residue) % 0xFFFF
-
-
-def _network(frame: bytes) -> int:
-    """Return where the network header starts."""
-    at = _ETHER
-    for _ in range(_MAX_TAGS):
-        if frame[at - 2 : at] not in _TAGS:
-            break
-        at += _TAG
-    return at
-
-
-def layout(frame: bytes) -> tuple[int, int, int, int] | None:
-    """Return (network header, transport header, end of packet, protocol), or None."""
-    net = _network(frame)
-    kind = frame[net - 2 : net]
-    if kind == b"\x08\x00":
-        if len(frame) < net + 20 or frame[net] >> 4 != 4:
-            return None
-        transport = net + (frame[net] & 15) * 4
-        end = net + _U16.unpack_from(frame, net + 2)[0]
-        if not net + 20 <= transport <= end <= len(frame):
-            return None
-        return net, transport, end, frame[net + 9]
-    if kind == b"\x86\xdd":
-        if len(frame) < net + 40 or frame[net] >> 4 != 6:
-            return None
-        end = net + 40 + _U16.unpack_from(frame, net + 4)[0]
-        if end > len(frame):
-            return None
-        return net, net + 40, end, frame[net + 6]
-    return None
-
-
-def complete(frame: bytes) -> bytes:
-    """Return *frame* as plain octets with every undone checksum done.
-
-    A frame that is also to be cut keeps its length: cut() does both.
-    """
-    csum = getattr(frame, "csum", 0)
-    if not csum:
-        return bytes(frame)
-    where = layout(frame)
-    if where is None:
-        return bytes(frame)
-    net, transport, end, proto = where
-    work = bytearray(frame)
-    if csum & CSUM_L4:
-        at = transport + _FIELD.get(proto, 0)
-        # RFC 791: only the first fragment has a transport header, and its sum spans all of them,
-        # so there is nothing that could be done to a fragment.
-        fragment = frame[net] >> 4 == 4 and _U16.unpack_from(frame, net + 6)[0] & 0x3FFF
-        if at > transport and at + 2 <= end and not fragment:
-            value = _complement(_sum(frame[transport:end]))
-            # RFC 768: a UDP sum of zero is sent as all ones, for zero means "not computed".
-            _U16.pack_into(work, at, value or 0xFFFF if proto == _UDP else value)
-    if csum & CSUM_IP4 and frame[net] >> 4 == 4:
-        work[net + 10 : net + 12] = b"\0\0"
-        _U16.pack_into(work, net + 10, _complement(_sum(bytes(work[net:transport]))))
-    return bytes(work)
 
 
 def cut(frame: bytes) -> list[bytes]:
