@@ -6,7 +6,9 @@ import importlib
 import os
 import sys
 
-NAMES = ("startup", "segment", "forward", "bridge", "udp", "tcp", "rtt", "boxes")
+NAMES = (
+    "startup", "segment", "forward", "bridge", "udp", "tcp", "tcp2", "rtt", "tap", "boxes",
+)  # fmt: skip
 
 
 def main() -> int:
