@@ -65,6 +65,7 @@ def test_every_ioctl_is_served_or_belongs_to_a_later_part():
     import random
 
     from libnet.clock import Clock
+    from libnet.engine.bpf.bpf import SERVED
     from libnet.engine.kern.socket import Cred
     from libnet.engine.stack import Stack
     from libnet.ioctl.registry import ROWS
@@ -73,6 +74,8 @@ def test_every_ioctl_is_served_or_belongs_to_a_later_part():
     so = stack.socreate(2, 2, 0, Cred())
     own = {"FIONREAD", "SIOCSHIWAT", "SIOCGHIWAT", "SIOCSLOWAT", "SIOCGLOWAT"}
     for name in ROWS:
+        if ROWS[name].group == "B" and name in SERVED:
+            continue
         if name in own or name in stack.ioctls or any(part in name for part in LATER):
             continue
         pytest.fail(f"{name} has no handler")

@@ -9,6 +9,7 @@ from typing import Final
 
 from libnet.addr import AF_INET, AF_ROUTE, INADDR_LOOPBACK, SockaddrIn
 from libnet.clock import Clock, Dice
+from libnet.engine.bpf.bpf import Bpf
 from libnet.engine.bridge.bridge import Bridges
 from libnet.engine.inet.arp import Arp
 from libnet.engine.inet.icmp import Icmp
@@ -70,6 +71,7 @@ class Stack(InetStack):
         self.sysctl = SysctlTree()
         self.ethernet = Ethernet(self)
         self.cloners = Cloners(self)
+        self.bpf = Bpf(self)
         self.route = RouteTable(self)
         self.rtsock = RouteSockets(self)
         self.ip = Ip(self)
@@ -128,6 +130,7 @@ class Stack(InetStack):
         self.ioctls.update(IfIoctl(self, self.cloners).table())
         self.ioctls.update(self.in_control.table())
 
+        self.pfil.add_ifnet(self.bpf.ifnet_hook)
         # What stands on an interface lets go of it before its addresses go.
         if self.bridges is not None:
             self.pfil.add_ifnet(self.bridges.ifnet_hook)
@@ -143,6 +146,7 @@ class Stack(InetStack):
         for room in rooms:
             room.sysctl_setup(self.sysctl)
         self.taps.sysctl_setup(self.sysctl)
+        self.bpf.sysctl_setup(self.sysctl)
         if self.bridges is not None:
             self.bridges.sysctl_setup(self.sysctl)
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from libnet.ioctl import bridge, ieee80211, iftunnel, ifvlan, pf, sockio, sysctl, tunnel
+from libnet.ioctl import bpf, bridge, ieee80211, iftunnel, ifvlan, pf, sockio, sysctl, tunnel
 
-MODULES = (sockio, bridge, ifvlan, iftunnel, ieee80211, pf, sysctl, tunnel)
+MODULES = (sockio, bpf, bridge, ifvlan, iftunnel, ieee80211, pf, sysctl, tunnel)

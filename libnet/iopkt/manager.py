@@ -48,7 +48,11 @@ PROTOCOLS: Final = {
 }
 IO_NET: Final = "/dev/io-net"
 # Names that a box has while a stack runs in it; tun and tap devices of higher numbers work unseen.
-NODES: Final = ("/dev/tap", *(f"/dev/{stem}{unit}" for stem in ("tap", "tun") for unit in range(4)))
+NODES: Final = (
+    "/dev/bpf",
+    "/dev/tap",
+    *(f"/dev/{stem}{unit}" for stem in ("tap", "tun") for unit in range(4)),
+)
 
 
 class Machine(Protocol):
@@ -118,6 +122,7 @@ class Manager:
         self.stack = Stack(machine.clock, machine.dice, variant=variant, hostname=hostname)
         self.stack.logring.sink = sink
         self.stack.taps.fit = fit
+        self.devices["/dev/bpf"] = self.stack.bpf.open
         self.devices["/dev/tap"] = self.stack.taps.clone
         self.numbered["/dev/tap"] = self.stack.taps.open
         self.numbered["/dev/tun"] = self.stack.tuns.open

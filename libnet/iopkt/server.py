@@ -2,7 +2,8 @@
 
 A socket's client gets a second descriptor with the answer to `socket` or `adopt`, which carries its
 data (libnet.iopkt.channel): so the client's poll() works, and data cost no round trip. So does that of
-a device with the answer to `open`, when the device can tell of news (libnet.iopkt.devchannel).
+a device with the answer to `open`, when the device can tell of news (libnet.iopkt.devchannel,
+libnet.iopkt.bellchannel).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Final
 
 from libnet.engine.kern.socket import Cred
 from libnet.errors import NetError
+from libnet.iopkt.bellchannel import BellChannel
 from libnet.iopkt.channel import Channel, Reactor, make_channel
 from libnet.iopkt.devchannel import DeviceChannel
 from libnet.iopkt.manager import Manager
@@ -142,7 +144,7 @@ class Client:
         self.reader = FrameReader()
         self.unsent = bytearray()
         self.unsent_fd = -1  # goes with the next octets that can be sent
-        self.device: DeviceChannel | None = None
+        self.device: DeviceChannel | BellChannel | None = None
         self.reactor.add_reader(conn.fileno(), self._readable)
 
     # -- requests
@@ -268,7 +270,8 @@ class Client:
         if not hasattr(device, "upcall"):
             return -1
         try:
-            self.device = DeviceChannel(self.reactor, device)
+            kind = BellChannel if getattr(device, "bell", False) else DeviceChannel
+            self.device = kind(self.reactor, device)
             self.device.pump()
             return self.device.hand_over()
         except OSError:

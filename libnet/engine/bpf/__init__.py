@@ -1,1 +1,1 @@
-"""Taps on interfaces; the filter machine and descriptors come with /dev/bpf."""
+"""Taps on interfaces, the filter machine, and the descriptors of /dev/bpf."""
