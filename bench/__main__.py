@@ -7,7 +7,7 @@ import os
 import sys
 
 NAMES = (
-    "startup", "segment", "forward", "bridge", "udp", "tcp", "tcp2", "rtt", "tap", "boxes",
+    "startup", "segment", "forward", "bridge", "udp", "tcp", "tcp2", "conns", "rtt", "tap", "boxes",
 )  # fmt: skip
 
 
