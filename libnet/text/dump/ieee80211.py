@@ -278,7 +278,9 @@ def _data_header(ndo: Ndo, fc: int, b: bytes, o: int) -> None:
     names = {
         0: ("DA", "SA", "BSSID"), _FROM_DS: ("DA", "BSSID", "SA"), _TO_DS: ("BSSID", "SA", "DA"),
     }.get(fc & (_TO_DS | _FROM_DS), ("RA", "TA", "DA", "SA"))  # fmt: skip
-    told = [f"{n}:{ndo.etheraddr(b, o + at)} " for n, at in zip(names, (4, 10, 16, 24), strict=False)]
+    told = [
+        f"{n}:{ndo.etheraddr(b, o + at)} " for n, at in zip(names, (4, 10, 16, 24), strict=False)
+    ]
     ndo.p("".join(told))
 
 

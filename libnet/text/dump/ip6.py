@@ -126,9 +126,7 @@ def ip6_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
         ndo.protocol = "ip6"
 
 
-def _options_header(
-    ndo: Ndo, b: bytes, o: int, name: str, payload: int | None
-) -> tuple[int, int]:
+def _options_header(ndo: Ndo, b: bytes, o: int, name: str, payload: int | None) -> tuple[int, int]:
     """Print a hop-by-hop or destination options header.
 
     payload  the length in the IPv6 header, None if a jumbo option has no business here
@@ -283,5 +281,3 @@ def _rt6_print(ndo: Ndo, b: bytes, o: int) -> int:
         p(f", [{i}]{ndo.ip6addr(b, o + 8 + 16 * i)}")
     p(") ")
     return (size + 1) << 3
-
-

@@ -110,7 +110,9 @@ def llc_print(
     flags = _FLAGS.get(ssap_field & 1 | control & 0x100, "?")
     if control & 1:
         kind = _SUPERVISORY.get(control >> 2 & 3, "?")
-        ndo.p(f"Supervisory, {kind}, rcv seq {control >> 9 & 0x7F}, Flags [{flags}], length {length}")
+        ndo.p(
+            f"Supervisory, {kind}, rcv seq {control >> 9 & 0x7F}, Flags [{flags}], length {length}"
+        )
         return hdrlen
     ndo.p(
         f"Information, send seq {control >> 1 & 0x7F}, rcv seq {control >> 9 & 0x7F}, "

@@ -456,7 +456,9 @@ class Ndo:
         """Print in hex what of *n* octets was captured."""
         have = len(b) - o
         if have < 0:
-            self.p(f"{ident}Dissector error: print_unknown_data called with pointer past end of packet")
+            self.p(
+                f"{ident}Dissector error: print_unknown_data called with pointer past end of packet"
+            )
             return
         self.hex_print(ident, b, o, min(n, have))
 

@@ -83,7 +83,7 @@ def _time_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
         return
     stratum = b[o + 1]
     kind = "secondary reference" if 2 <= stratum <= 15 else "reserved"
-    p(f", Stratum {stratum} ({ {0: 'unspecified', 1: 'primary reference'}.get(stratum, kind)})")
+    p(f", Stratum {stratum} ({ {0: 'unspecified', 1: 'primary reference'}.get(stratum, kind) })")
     poll = _signed(b[o + 2])
     p(f", poll {poll}")
     if 0 <= poll < 32:

@@ -311,10 +311,7 @@ def _control_print(ndo: Ndo, b: bytes, o: int, length: int, proto: int) -> None:
         p(f"[|{name}]")
         return
     code = b[o]
-    p(
-        f"{_CODES.get(code, 'Unknown Opcode')} (0x{code:02x}), id {b[o + 1]}, "
-        f"length {length + 2}"
-    )
+    p(f"{_CODES.get(code, 'Unknown Opcode')} (0x{code:02x}), id {b[o + 1]}, length {length + 2}")
     if not ndo.vflag:
         return
     size = u2(b, o + 2)
@@ -340,10 +337,7 @@ def _control_print(ndo: Ndo, b: bytes, o: int, length: int, proto: int) -> None:
     elif code == 8:
         if size >= 6:
             rejected = u2(b, at)
-            p(
-                f"\n\t  Rejected {_PROTOCOLS.get(rejected, 'unknown')} "
-                f"Protocol (0x{rejected:04x})"
-            )
+            p(f"\n\t  Rejected {_PROTOCOLS.get(rejected, 'unknown')} Protocol (0x{rejected:04x})")
             if size > 6:
                 p("\n\t  Rejected Packet")
                 ndo.unknown_data(b, at + 2, "\n\t    ", size - 2)
@@ -600,5 +594,3 @@ def ppp_hdlc_if_print(ndo: Ndo, b: bytes, length: int) -> None:
     else:
         ndo.p(f"unknown addr {b[2]:02x}; ctrl {b[3]:02x}")
         ndo.ll_hdr_len += 2
-
-

@@ -71,5 +71,3 @@ def _finddst6(b: bytes, iph: int) -> int:
             return dst
         nh = b[at]
     return dst
-
-

@@ -130,7 +130,11 @@ def ripng_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
         p(" ripng-req dump")
         return
     name = "req" if command == 1 else "resp"
-    p(f" ripng-{name} {count}:" if count * _ROUTELEN == left else f" ripng-{name} {count}[{length}]:")
+    p(
+        f" ripng-{name} {count}:"
+        if count * _ROUTELEN == left
+        else f" ripng-{name} {count}[{length}]:"
+    )
     at = o + 4
     for _ in range(count):
         p("\n\t" if ndo.vflag > 1 else " ")

@@ -78,9 +78,7 @@ def tcp_print(ndo: Ndo, b: bytes, o: int, length: int, iph: int, fragmented: int
         src_port, dst_port = ndo.tcpport(sport), ndo.tcpport(dport)
     if v4:
         if b[iph + 9] == 6:
-            p(
-                f"{ndo.ipaddr(b, iph + 12)}.{src_port} > {ndo.ipaddr(b, iph + 16)}.{dst_port}: "
-            )
+            p(f"{ndo.ipaddr(b, iph + 12)}.{src_port} > {ndo.ipaddr(b, iph + 16)}.{dst_port}: ")
         else:
             p(f"{src_port} > {dst_port}: ")
     elif b[iph + 6] == 6:

@@ -87,9 +87,7 @@ def _addresses(ndo: Ndo, b: bytes, iph: int, ports: tuple[int, int] | None) -> N
         ndo.p(f"{src_port} > {dst_port}: ")
 
 
-def udp_print(
-    ndo: Ndo, b: bytes, o: int, length: int, iph: int, fragmented: int, ttl: int
-) -> None:
+def udp_print(ndo: Ndo, b: bytes, o: int, length: int, iph: int, fragmented: int, ttl: int) -> None:
     """Print a datagram of *length* octets; *iph* is where the IP header is."""
     ndo.protocol = "udp"
     have = len(b) - o
@@ -188,5 +186,3 @@ def _cksum(ndo: Ndo, b: bytes, o: int, length: int, iph: int) -> None:
         ndo.p(f"[bad udp cksum 0x{found:04x} -> 0x{right:04x}!] ")
     else:
         ndo.p("[udp sum ok] ")
-
-

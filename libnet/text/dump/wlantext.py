@@ -47,8 +47,7 @@ STATUS: Final = (
     "Association request rejected temporarily; try again later",
     "Robust management frame policy violation",
     "Unspecified, QoS-related failure",
-    "Association denied because QoS AP or PCP has insufficient bandwidth to handle "
-    "another QoS STA",
+    "Association denied because QoS AP or PCP has insufficient bandwidth to handle another QoS STA",
     "Association denied due to excessive frame loss rates and/or poor conditions on "
     "current operating channel",
     "Association (with QoS BSS) denied because the requesting STA does not support the "
