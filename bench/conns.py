@@ -16,12 +16,14 @@ COUNT = 10_000
 
 def main() -> None:
     world = World(seed=1)
-    stacks = []
+    stacks, boxes = [], []
     for n, name in enumerate("AB", 1):
         box = world.box(name, nic="i82544:lan0")
         box.sh("io-pkt-v4-hc -d i82544")
         box.sh(f"ifconfig wm0 10.0.0.{n}/24")
         stacks.append(box.stack)
+        boxes.append(box)
+    boxes[0].sh("ping -c 1 10.0.0.2")  # the address is known: no SYN waits for it
     client, server = stacks
     listener = server.socreate(AF_INET, SOCK_STREAM, 0, Cred())
     listener.bind(SockaddrIn(0, 80))
@@ -43,7 +45,7 @@ def main() -> None:
             world.run(0.01)
             while listener.q:
                 held.append(listener.accept())
-    world.run(10)  # the first of them asked for the address, and were sent again
+    world.run(1)
     while listener.q:
         held.append(listener.accept())
     took = time.perf_counter() - begin
@@ -57,14 +59,3 @@ def main() -> None:
     print(f"{COUNT:,} connections made in {took:.1f} s (memory being traced)")
     print(f"memory of each end              {each:8,.0f} octets")
     print(f"an idle minute of {2 * COUNT:,} ends   {idle * 1e3:8.2f} ms of processor time")
-    cpu = []
-    for table in (held[:20], held):
-        so = table[0]
-        begin = time.perf_counter()
-        for _ in range(200):
-            so.send(b"x" * 100, None)
-            world.run(0.001)
-        cpu.append((time.perf_counter() - begin) / 200)
-    print(
-        f"a segment to one of them        {cpu[1] * 1e6:8.1f} us (repeated: {cpu[0] * 1e6:.1f} us)"
-    )
