@@ -68,6 +68,7 @@ class UnixTransport:
         self._seq = 0
         self._reader = FrameReader()
         self._data: socket.socket | None = None
+        self._device = False  # whether _data carries what a device has
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             address, fd = unix_address(path)
@@ -84,9 +85,12 @@ class UnixTransport:
 
     def call(self, op: str, *args: Any) -> Any:
         """Make one operation. A stack that dies meanwhile gives ESRCH."""
-        if op == "read" and self._data is not None:
-            return self._read_device(*args)
-        return self._call(op, *args)
+        if op == "read" and self._device and len(args) == 1 and type(args[0]) is int:
+            return self._read_device(args[0])
+        answer = self._call(op, *args)
+        if op == "open":
+            self._device = self._data is not None
+        return answer
 
     def _read_device(self, size: int) -> bytes:
         """Take the next message of a device; when there is none, let the stack say why."""
@@ -98,7 +102,7 @@ class UnixTransport:
             except OSError as exc:
                 raise from_host(exc) from None
             if octets:
-                return octets[:size]
+                return octets[: max(0, size)]
             if last:
                 break
             try:

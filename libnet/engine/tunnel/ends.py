@@ -12,7 +12,6 @@ from libnet.errors import NetError
 from libnet.ioctl.ifflags import (
     DLT_NULL,
     IFF_BROADCAST,
-    IFF_LINK1,
     IFF_MULTICAST,
     IFF_POINTOPOINT,
     IFF_UP,
@@ -64,13 +63,14 @@ def ecn_egress(outer_tos: int, data: bytes, *, allowed: bool) -> bytes:
 
 
 def send_outer(stack: InetStack, ifp: Ifnet, m: Mbuf, *, tos: int, ttl: int, proto: int,
-               src: int, dst: int) -> None:  # fmt: skip
+               src: int, dst: int, around: bool = False) -> None:  # fmt: skip
     """Send *m.data* as a packet of *proto* from *src* to *dst*.
 
+    around  when the route to *dst* leads into the tunnel itself, try the one of the neighbouring address
     Raises ENETUNREACH when the way to *dst* leads into the tunnel itself, and what ip_output does.
     """
     rt = stack.route.rtalloc(dst)
-    if rt is not None and rt.ifp is ifp and not ifp.flags & IFF_LINK1:
+    if around and rt is not None and rt.ifp is ifp:
         # The inner peer has the outer address: the route that was there before leads to its net too.
         rt = stack.route.rtalloc(dst ^ 1)
         if rt is not None and not rt.flags & RTF_GATEWAY:
@@ -98,13 +98,16 @@ def martian(stack: InetStack, src: int) -> bool:
     )
 
 
-def deliver(stack: InetStack, ifp: Ifnet, packet: bytes) -> None:
-    """Have IPv4 *packet* received by *ifp*, in the next pass so that nothing recurses."""
+def deliver(stack: InetStack, ifp: Ifnet, packet: bytes, proto: str) -> None:
+    """Have IPv4 *packet* received by *ifp*, in the next pass so that nothing recurses.
+
+    proto  whose counters tell of a packet that finds *ifp* down
+    """
     if ifp.bpf is not None:
         ifp.bpf.mtap(AF_INET_NULL + packet, BPF_IN)
     if not ifp.flags & IFF_UP:
         ifp.ierrors += 1
-        stack.drop(Mbuf(packet, ifp), "tunnel", "down", f"{ifp.name} is down")
+        stack.drop(Mbuf(packet, ifp), proto, "down", f"{ifp.name} is down")
         return
     ifp.ipackets += 1
     ifp.ibytes += len(packet)

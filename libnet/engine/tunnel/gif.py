@@ -176,4 +176,4 @@ class Gif:
             self.stack.drop(m, "ip", "nogif", "no IPv4 packet inside")
             return
         packet = ends.ecn_egress(m.tos, packet, allowed=bool(self.ifp.flags & IFF_LINK1))
-        ends.deliver(self.stack, self.ifp, packet)
+        ends.deliver(self.stack, self.ifp, packet, "gif")

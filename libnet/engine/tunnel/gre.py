@@ -18,7 +18,7 @@ from libnet.engine.pfil.pfil import IF_FLAGS
 from libnet.engine.tunnel import ends
 from libnet.errors import NetError
 from libnet.ioctl import tunnel as t
-from libnet.ioctl.ifflags import IFF_LINK0, IFF_LINK2, IFF_RUNNING, IFF_UP, IFT_TUNNEL
+from libnet.ioctl.ifflags import IFF_LINK0, IFF_LINK1, IFF_LINK2, IFF_RUNNING, IFF_UP, IFT_TUNNEL
 from libnet.ioctl.iftunnel import (
     SIOCDIFPHYADDR,
     SIOCGIFPDSTADDR,
@@ -252,6 +252,7 @@ class Gre:
             proto=self.proto,
             src=self.src.addr,
             dst=self.dst.addr,
+            around=not self.ifp.flags & IFF_LINK1,
         )
 
     # -- receiving
@@ -277,7 +278,7 @@ class Gre:
         elif len(got.payload) < 20:
             self._bad(m, "no packet inside")
         else:
-            ends.deliver(self.stack, self.ifp, got.payload)
+            ends.deliver(self.stack, self.ifp, got.payload, "gre")
 
     def _mobile_input(self, m: Mbuf) -> None:
         """Put the packet together that minimal encapsulation took apart (gre_mobile_input)."""
@@ -294,7 +295,7 @@ class Gre:
             head[12:16] = got.src.to_bytes(4, "big")
         head[16:20] = got.dst.to_bytes(4, "big")
         head[10:12] = in_cksum(head).to_bytes(2, "big")
-        ends.deliver(self.stack, self.ifp, bytes(head) + got.payload)
+        ends.deliver(self.stack, self.ifp, bytes(head) + got.payload, "gre")
 
     def _udp_input(self, so: Socket) -> None:
         """Take what has come to the socket."""

@@ -44,6 +44,7 @@ class Tuns:
 
     def __init__(self, stack: InetStack, cloners: Cloners) -> None:
         self.stack, self.cloners = stack, cloners
+        self.stat = stack.stat("tun")
         self.debug = 0
         self.list: dict[Ifnet, Tun] = {}
 
