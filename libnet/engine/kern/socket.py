@@ -361,8 +361,11 @@ class Socket:
         self.wakeup()
 
     def sonewconn(self) -> Socket | None:
-        """Return a socket for a connection to this listener; None when its queue is full."""
-        if self.q is None or len(self.q) > self.qlimit:
+        """Return a socket for a connection to this listener; None when its queue is full.
+
+        As in BSD the queue takes half as much again as was asked for.
+        """
+        if self.q is None or len(self.q) > 3 * self.qlimit // 2:
             return None
         so = Socket(self.stack, self.domain, self.type, self.protocol, self.usrreq, self.cred)
         so.options = self.options & ~SO_ACCEPTCONN

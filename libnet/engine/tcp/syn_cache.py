@@ -150,7 +150,8 @@ class SynCache:
             entry.iss = (floor + _ISSINCR) & MASK
         entry.ts_base = tcp.new_ts_base(key)
         entry.born = self.clock.now
-        bucket = self._buckets.setdefault(self._hash(key), {})
+        number = self._hash(key)
+        bucket = self._buckets.get(number, {})
         full = ""
         if len(self.entries) >= tcp.syn_cache_limit:
             full = "sc_overflowed"
@@ -165,11 +166,13 @@ class SynCache:
             self._remove(next(iter(victims.values())))
         if bucket:
             stat["sc_collisions"] += 1
-        bucket[key] = entry
+        self._buckets.setdefault(number, {})[key] = entry
         self.entries[key] = entry
         stat["sc_added"] += 1
         self._wait(entry)
-        self._respond(entry)
+        if not self._respond(entry):
+            stat["sc_dropped"] += 1
+            self._remove(entry)
 
     def _negotiate(self, entry: SynEntry, flags: int, opt: Options) -> None:
         """Decide on the extensions: what the peer offers and we do."""
@@ -189,8 +192,8 @@ class SynCache:
     def _hash(self, key: Key) -> int:
         return hash((self._salt, *key)) % BUCKETS
 
-    def _respond(self, entry: SynEntry, cookie_ts: int | None = None) -> None:
-        """Send the SYN,ACK (syn_cache_respond)."""
+    def _respond(self, entry: SynEntry, cookie_ts: int | None = None) -> bool:
+        """Send the SYN,ACK (syn_cache_respond); False when there is no way to the peer."""
         stamp = None
         if entry.tsval is not None:
             stamp = (int(self.clock.now * TS_HZ) + entry.ts_base) & MASK
@@ -211,7 +214,7 @@ class SynCache:
         so = entry.listener
         win = min(so.rcv.hiwat, TCP_MAXWIN) if so is not None else 0
         ttl = so.pcb.ttl if so is not None and so.pcb is not None else 0
-        self.tcp.respond(
+        return self.tcp.respond(
             entry.key,
             entry.iss,
             entry.irs + 1,

@@ -661,8 +661,8 @@ class Tcp:
         options: bytes = b"",
         opts: IpOpts | None = None,
         ttl: int = 0,
-    ) -> None:
-        """Send one segment to the foreign end of *key* (tcp_respond)."""
+    ) -> bool:
+        """Send one segment to the foreign end of *key*; False when it could not leave (tcp_respond)."""
         faddr, fport, laddr, lport = key
         tlen = TCP_HDRLEN + len(options) + len(data)
         head = _pack(
@@ -690,6 +690,8 @@ class Tcp:
             # ip_output has counted it; nobody of ours waits for it.
             if self.stack.droptrace:
                 self.stack.trace_drop(m, "tcp", "respond", exc.symbol)
+            return False
+        return True
 
     def reset(self, tp: Tcpcb) -> None:
         """Tell the peer that the connection is over."""
