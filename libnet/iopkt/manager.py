@@ -8,7 +8,7 @@ and in the simulator.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from libnet.clock import Clock, Dice
 from libnet.conf import options as opts
@@ -25,6 +25,9 @@ from libnet.iopkt.syscall import Device, Proc, Tokens
 from libnet.media.offload import fit
 from libnet.media.port import Port
 
+if TYPE_CHECKING:
+    from libnet.engine.pf.pf import Pf
+
 VARIANTS: Final = ("v4", "v4-hc", "v6-hc")
 
 # Modules whose place is taken: they load with a later release of this program, or need what a variant
@@ -33,11 +36,11 @@ WIFI: Final = ("abc", "rum", "ral", "ath", "wpi", "iwi", "bwi", "rtw", "ti1271")
 LSM: Final[dict[str, tuple[str, ...]]] = {
     "lsm-autoip": (),
     "lsm-avb": (),
-    "lsm-pf-v4": (),
-    "lsm-pf-v6": ("ip6_input",),
     "lsm-qnet": (),
     "lsm-slip": (),
 }
+PF: Final[dict[str, tuple[str, ...]]] = {"lsm-pf-v4": (), "lsm-pf-v6": ("ip6_input",)}
+PF_DEVICE: Final = "/dev/pf"
 PROTOCOLS: Final = {
     "autoip": "lsm-autoip",
     "avb": "lsm-avb",
@@ -117,6 +120,7 @@ class Manager:
         self.single_threaded = False
         self.rx_prio = 21
         self.devices: dict[str, Callable[[Cred], Device]] = {}
+        self.pf: Pf | None = None
         self.numbered: dict[str, Callable[[int, Cred], Device]] = {}
         self._claims: dict[Nic, Callable[[], None]] = {}
         self.stack = Stack(machine.clock, machine.dice, variant=variant, hostname=hostname)
@@ -177,7 +181,9 @@ class Manager:
         """Call every driver's shutdown, last attached first."""
         for nic in reversed(list(self.nics)):
             nic.detach()
-        for path in NODES:
+        if self.pf is not None:
+            self.pf.close()
+        for path in (*NODES, *([PF_DEVICE] if self.pf is not None else [])):
             self.machine.remove_node(path)
         self.log(klog.INFO, "tcpip stopped")
 
@@ -259,6 +265,10 @@ class Manager:
         self._load_module(module, options)
 
     def _load_module(self, module: str, options: str) -> None:
+        if module in PF:
+            self._unresolved(module, PF[module])
+            self._load_pf(module, options)
+            return
         if module in LSM:
             self._unresolved(module, LSM[module])
             self.log(klog.ERROR, f"{module}.so: not part of this release")
@@ -285,6 +295,34 @@ class Manager:
             self.log(klog.ERROR, f"{module}: {exc}", major=klog.SLOGC_NETWORK)
             raise NetError("EINVAL") from None
         self._attach(row, conf)
+
+    def _load_pf(self, module: str, options: str) -> None:
+        """Load the packet filter: /dev/pf and pflog0. Raises EINVAL, EALREADY."""
+        dialect = 42
+        try:
+            for name, value in opts.parse(options):
+                if name != "dialect":
+                    raise opts.BadOption(f"unknown option '{name}'")
+                dialect = opts.number(name, value, low=37, high=42)
+                if dialect not in (37, 42):
+                    raise opts.BadOption("option dialect: 37 or 42")
+        except opts.BadOption as exc:
+            self.log(klog.ERROR, f"{module}: {exc}")
+            raise NetError("EINVAL") from None
+        if self.pf is not None:
+            self.log(klog.ERROR, f"{module}.so: the packet filter is loaded already")
+            raise NetError("EALREADY")
+        # Only a stack with this module pays for importing it.
+        from libnet.engine.pf.pf import Pf
+        from libnet.engine.pf.pf_ioctl import PfControl, pf_open
+
+        stack = self.stack
+        pcbs = {6: stack.tcp.table, 17: stack.udp.table}
+        self.pf = Pf(stack, dialect=dialect, cloners=stack.cloners, pcbs=pcbs)
+        control = PfControl(self.pf)
+        self.devices[PF_DEVICE] = lambda cred: pf_open(control, cred)
+        self.machine.make_node(PF_DEVICE)
+        self.log(klog.INFO, f"{module}.so: packet filter loaded, not enabled")
 
     def _unresolved(self, module: str, symbols: Sequence[str]) -> None:
         """Refuse a module that links against what this variant lacks."""

@@ -184,6 +184,38 @@ class Ethernet:
             lladdr = resolved
         self.transmit(ifp, m, lladdr, ETHERTYPE_IP)
 
+    def output_many(self, ifp: Ifnet, packets: list[bytes], m: Mbuf, dst: int, rt: Any) -> None:
+        """Send *packets*, cut from unicast *m*, to next hop *dst*; raises what output() does."""
+        if (
+            ifp.flags & _UP_RUNNING != _UP_RUNNING
+            or ifp.bridge is not None
+            or ifp.altq is not None
+        ):
+            for data in packets:
+                m.data = data
+                self.output(ifp, m.copy(), dst, rt)
+            return
+        m.data = packets[0]
+        lladdr = self.stack.resolvers[AF_INET](ifp, rt, m, dst)
+        if lladdr is None:
+            # The resolver holds one packet, the latest: what is held of a burst matters little.
+            for data in packets[1:]:
+                one = m.copy()
+                one.data = data
+                self.output(ifp, one, dst, rt)
+            return
+        head = lladdr + ifp.lladdr + ETHERTYPE_IP
+        csum = (CSUM_IP4 if m.csum_flags & M_CSUM_IPv4 else 0) | (
+            CSUM_L4 if m.csum_flags & M_CSUM_L4 else 0
+        )
+        if csum:
+            frames: list[bytes] = [mark(head + data, csum, 0) for data in packets]
+        else:
+            frames = [head + data for data in packets]
+        ifp.obytes += sum(map(len, frames))
+        if ifp.enqueue_many(frames) < len(frames):
+            raise NetError("ENOBUFS")
+
     def _loop_simplex(self, ifp: Ifnet, m: Mbuf) -> None:
         # A SIMPLEX interface does not hear itself: our own broadcast listeners get a copy.
         if ifp.flags & IFF_SIMPLEX and not m.flags & M_LOOP:
@@ -208,7 +240,7 @@ class Ethernet:
             ifp.omcasts += 1
             if lladdr == ETHER_BROADCAST:
                 ifp.obcasts += 1
-        ifp.enqueue(frame)
+        ifp.enqueue(frame, m)
 
     def send(self, ifp: Ifnet, lladdr: bytes, etype: bytes, payload: bytes) -> None:
         """Send a frame that is not IP (ARP, spanning tree, …). Raises ENETDOWN, ENOBUFS."""

@@ -213,14 +213,34 @@ class Ifnet:
 
     # -- sending
 
-    def enqueue(self, frame: bytes) -> None:
-        """Give *frame* to the driver through the send queue. Raises ENOBUFS when it is full."""
+    def enqueue(self, frame: bytes, m: Mbuf | None = None) -> None:
+        """Give *frame*, made of *m*, to the driver through the send queue, or to ALTQ's queues.
+
+        Raises ENOBUFS when it is full.
+        """
+        if self.altq is not None:
+            if not self.altq.enqueue(frame, len(frame), m):
+                self.odrops += 1
+                raise NetError("ENOBUFS")
+            return
         snd = self.snd
         if len(snd) >= self.snd_maxlen:
-            self.odrops += 1
-            if self.stack.droptrace:
-                self.stack.log(6, f"drop: {self.name}.odrops: send queue full: {len(frame)} octets")
-            raise NetError("ENOBUFS")
+            self._full(frame)
+        snd.append(frame)
+        if not self.flags & IFF_OACTIVE:
+            self.start()
+
+    def _full(self, frame: bytes) -> None:
+        self.odrops += 1
+        if self.stack.droptrace:
+            self.stack.log(6, f"drop: {self.name}.odrops: send queue full: {len(frame)} octets")
+        raise NetError("ENOBUFS")
+
+    def send_now(self, frame: bytes) -> None:
+        """Give *frame* to the driver past ALTQ. Raises ENOBUFS when the send queue is full."""
+        snd = self.snd
+        if len(snd) >= self.snd_maxlen:
+            self._full(frame)
         snd.append(frame)
         if not self.flags & IFF_OACTIVE:
             self.start()
@@ -229,6 +249,10 @@ class Ifnet:
         """Give *frames* to the driver; return how many got into the send queue."""
         snd = self.snd
         took = 0
+        if self.altq is not None:
+            took = sum(self.altq.enqueue(frame, len(frame), None) for frame in frames)
+            self.odrops += len(frames) - took
+            return took
         while took < len(frames):
             room = self.snd_maxlen - len(snd)
             if room <= 0:

@@ -60,4 +60,9 @@ def looutput(ifp: Ifnet, m: Mbuf, dst: int, rt: Any) -> None:
         return
     copy = Mbuf(m.data, ifp, (m.flags & (M_BCAST | M_MCAST)) | M_LOOP, M_CSUM_IPv4 | M_CSUM_L4)
     copy.tags = m.tags
+    if ifp.altq is not None:
+        if not ifp.altq.enqueue((handler, copy), size, copy):
+            ifp.odrops += 1
+            raise NetError("ENOBUFS")
+        return
     stack.netisr(handler, copy)

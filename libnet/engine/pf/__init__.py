@@ -1,0 +1,1 @@
+"""Rule evaluation, state, NAT, tables, normalisation, pflog, /dev/pf."""

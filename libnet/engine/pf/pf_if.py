@@ -1,0 +1,267 @@
+"""Interfaces and interface groups as pf knows them, and addresses that follow an interface (pf_if).
+
+A rule may name an interface that is not there yet, or a group: the stem of a driver's names (`lo` for
+lo0 and lo1), `all`, or `egress` for whatever has the default route.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from libnet.addr import AF_INET, AF_INET6
+from libnet.engine.pf.table import WIDTH, prefix
+from libnet.engine.pfil.pfil import IF_ATTACH, IF_DELADDR, IF_DETACH, IF_NEWADDR
+from libnet.ioctl import pf as p
+from libnet.ioctl.ifflags import IFF_BROADCAST, IFF_POINTOPOINT
+from libnet.ioctl.pf import PfiKif
+
+if TYPE_CHECKING:
+    from libnet.engine.inet.inetstack import InetStack
+    from libnet.engine.link.ifnet import Ifaddr, Ifnet
+
+ALL: Final = "all"
+EGRESS: Final = "egress"
+_LINKLOCAL: Final = 0xFE80 << 112
+_LINKLOCAL_MASK: Final = 0xFFC0 << 112
+
+
+class Kif:
+    """One interface or group.
+
+    ifp       the interface, None for a group or one that is not there
+    skip      whether pf leaves its packets alone (set skip on)
+    packets, octets   family (0, 1) * 4 + out * 2 + blocked
+    matches   the Kifs whose rules are for packets of this interface
+    states, rules     how many refer to it
+    """
+
+    __slots__ = (
+        "flags",
+        "group",
+        "ifp",
+        "matches",
+        "name",
+        "octets",
+        "packets",
+        "rules",
+        "skip",
+        "states",
+        "tzero",
+    )
+
+    def __init__(self, name: str, now: float) -> None:
+        self.name = name
+        self.ifp: Ifnet | None = None
+        self.group = False
+        self.flags = 0
+        self.skip = False
+        self.states = self.rules = 0
+        self.packets, self.octets = [0] * 8, [0] * 8
+        self.tzero = now
+        self.matches: frozenset[Kif] = frozenset((self,))
+
+    def show(self) -> PfiKif:
+        """Return struct pfi_kif."""
+        return PfiKif(
+            self.name,
+            list(self.packets),
+            list(self.octets),
+            int(self.tzero),
+            self.flags,
+            self.states,
+            self.rules,
+            int(self.group),
+            int(self.ifp is not None),
+        )
+
+
+class Kifs:
+    """All of them.
+
+    by_ifp      what an interface is, for the packet path       all  where floating states are
+    generation  changes whenever an interface or address does
+    """
+
+    def __init__(self, stack: InetStack) -> None:
+        self.stack = stack
+        self.by_name: dict[str, Kif] = {}
+        self.by_ifp: dict[Ifnet, Kif] = {}
+        self.generation = 0
+        self._routes = -1
+        self.all = self.get(ALL)
+        self.all.group = True
+        for ifp in stack.ifnets.values():
+            self._attach(ifp)
+        stack.pfil.add_ifnet(self.hook)
+
+    def close(self) -> None:
+        """Hear of interfaces no longer."""
+        self.stack.pfil.remove_ifnet(self.hook)
+
+    def get(self, name: str) -> Kif:
+        """Return the Kif called *name*, made if there is none."""
+        kif = self.by_name.get(name)
+        if kif is None:
+            kif = self.by_name[name] = Kif(name, self.stack.clock.wall())
+            kif.group = name == EGRESS
+        return kif
+
+    def unref(self, kif: Kif) -> None:
+        """Forget a Kif that nothing needs."""
+        if kif.ifp is None and not kif.group and not kif.rules and not kif.states and not kif.flags:
+            self.by_name.pop(kif.name, None)
+
+    def hook(self, event: str, ifp: Ifnet, _arg: Any) -> None:
+        """Follow the interfaces (pfil)."""
+        if event == IF_ATTACH:
+            self._attach(ifp)
+        elif event == IF_DETACH:
+            kif = self.by_ifp.pop(ifp, None)
+            if kif is not None:
+                kif.ifp = None
+                kif.matches = frozenset((kif,))
+            self.generation += 1
+        elif event in (IF_NEWADDR, IF_DELADDR):
+            self.generation += 1
+
+    def _attach(self, ifp: Ifnet) -> None:
+        kif = self.get(ifp.name)
+        kif.ifp = ifp
+        kif.group = False
+        self.by_ifp[ifp] = kif
+        stem = ifp.name.rstrip("0123456789")
+        group = self.get(stem)
+        if group.ifp is None:
+            group.group = True
+        self.generation += 1
+        self._routes = -1
+        self.set_skip()
+
+    def set_flags(self, name: str, on: int, off: int) -> None:
+        """Set and clear PFI_IFLAG_* of an interface, of a driver's all, or of all there are."""
+        if name and on:
+            self.get(name)
+        for kif in self.by_name.values():
+            if not name or kif.name == name or kif.name.rstrip("0123456789") == name:
+                kif.flags = kif.flags & ~off | on
+        self.set_skip()
+
+    def set_skip(self) -> None:
+        """Note which interfaces pf leaves alone."""
+        for ifp, kif in self.by_ifp.items():
+            group = self.get(ifp.name.rstrip("0123456789"))
+            kif.skip = bool((kif.flags | group.flags | self.all.flags) & p.PFI_IFLAG_SKIP)
+
+    def refresh(self) -> None:
+        """Find out again who is in which group, if routes or interfaces have changed."""
+        seen = self.stack.route.generation
+        if seen == self._routes:
+            return
+        self._routes = seen
+        default = self.stack.route.rtlookup(0)
+        egress = default.ifp if default is not None and not default.dst else None
+        for ifp, kif in self.by_ifp.items():
+            names = [self.all, self.get(ifp.name.rstrip("0123456789"))]
+            if ifp is egress:
+                names.append(self.get(EGRESS))
+            kif.matches = frozenset((kif, *names))
+
+    def members(self, name: str) -> list[Ifnet]:
+        """Return the interfaces that *name* stands for."""
+        self.refresh()
+        wanted = self.by_name.get(name)
+        if wanted is None:
+            return []
+        if wanted.ifp is not None:
+            return [wanted.ifp]
+        return [ifp for ifp, kif in self.by_ifp.items() if wanted in kif.matches]
+
+    def named(self, name: str) -> list[Kif]:
+        """Return the Kifs called *name* or in that group; all for ""."""
+        if not name:
+            return sorted(self.by_name.values(), key=lambda kif: kif.name)
+        self.refresh()
+        wanted = self.by_name.get(name)
+        if wanted is None:
+            return []
+        return [
+            wanted,
+            *(k for k in self.by_ifp.values() if k is not wanted and wanted in k.matches),
+        ]
+
+
+class DynAddr:
+    """(if), (if:network) and kin: the addresses that the interface has at the time.
+
+    net  prefix length to cut them to, the family's width for whole addresses
+    """
+
+    __slots__ = ("_cache", "_seen", "af", "iflags", "kifs", "name", "net")
+
+    def __init__(self, kifs: Kifs, name: str, iflags: int, af: int, mask: int) -> None:
+        self.kifs, self.name, self.iflags, self.af = kifs, name, iflags, af
+        # The mask of a rule without family is as wide as IPv6; its bits are the /len.
+        self.net = mask.bit_count() or 128
+        self._seen = -1
+        self._cache: dict[int, list[tuple[int, int]]] = {}
+
+    def prefixes(self, af: int) -> list[tuple[int, int]]:
+        """Return (network, mask) of each."""
+        if self._seen != self.kifs.generation:
+            self._seen = self.kifs.generation
+            self._cache = {}
+        found = self._cache.get(af)
+        if found is None:
+            found = self._cache[af] = self._find(af)
+        return found
+
+    def _find(self, af: int) -> list[tuple[int, int]]:
+        if self.af not in (0, af):
+            return []
+        found: list[tuple[int, int]] = []
+        for ifp in self.kifs.members(self.name):
+            first = True
+            for ifa in ifp.addrs:
+                if ifa.family != af:
+                    continue
+                row = self._one(ifp, ifa, af)
+                if row is None or (self.iflags & p.PFI_AFLAG_NOALIAS and not first):
+                    continue
+                first = False
+                if row not in found:
+                    found.append(row)
+        return found
+
+    def _one(self, ifp: Ifnet, ifa: Ifaddr, af: int) -> tuple[int, int] | None:
+        bits = WIDTH[af]
+        flags = self.iflags
+        if flags & p.PFI_AFLAG_BROADCAST and not ifp.flags & IFF_BROADCAST:
+            return None
+        if flags & p.PFI_AFLAG_PEER and not ifp.flags & IFF_POINTOPOINT:
+            return None
+        if (
+            af == AF_INET6
+            and flags & (p.PFI_AFLAG_NETWORK | p.PFI_AFLAG_NOALIAS)
+            and ifa.addr & _LINKLOCAL_MASK == _LINKLOCAL
+        ):
+            return None
+        length = min(self.net, bits)
+        addr = ifa.addr
+        if flags & p.PFI_AFLAG_BROADCAST:
+            addr = ifa.broadaddr
+        elif flags & p.PFI_AFLAG_PEER:
+            addr = ifa.dstaddr
+        elif flags & p.PFI_AFLAG_NETWORK and self.net >= bits:
+            length = ifa.mask.bit_count()
+        mask = prefix(bits, length)
+        return addr & mask, mask
+
+    def match(self, af: int, addr: int) -> bool:
+        """Tell whether *addr* is one of them."""
+        return any(addr & mask == network for network, mask in self.prefixes(af))
+
+    def count(self) -> int:
+        """Return how many there are, -1 when the interface is not there."""
+        if not self.kifs.members(self.name):
+            return -1
+        return len(self.prefixes(AF_INET)) + len(self.prefixes(AF_INET6))
