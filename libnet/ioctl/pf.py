@@ -443,7 +443,7 @@ class PfPool(PfStruct):
 
     list: list[PfPoolAddr] = []
     key: bytes = b"\0" * 16
-    proxy_port: list[int] = [0, 0]
+    proxy_port: Any = [0, 0]  # list[int]: the field above hides the name here
     port_op: int = 0
     opts: int = 0
 
