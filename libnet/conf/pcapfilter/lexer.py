@@ -31,6 +31,7 @@ _HID: Final = re.compile(rf"{_N}(?:\.{_N}){{1,3}}")
 _BOGUS_MAC: Final = re.compile(rf"{_B}:+(?:{_B}:+)+")
 _ID: Final = re.compile(r"[A-Za-z0-9](?:[-_.A-Za-z0-9]*[.A-Za-z0-9])?")
 _ESCAPED: Final = re.compile(r"\\[^ !()\n\t]+")
+_MAX_V6: Final = 64
 _MAYBE_V6: Final = re.compile(r"[0-9A-Fa-f]{0,4}:")
 
 
@@ -146,6 +147,13 @@ def parse_ipv6(text: str) -> bytes | None:
     if not _gap:
         return before + dotted
     return before + bytes(16 - len(before) - len(after) - len(dotted)) + after + dotted
+
+
+def ipv6_octets(text: str) -> bytes | None:
+    """Return the 16 octets of an IPv6 address; None for any other text."""
+    if not 0 < len(text) <= _MAX_V6 or _longest(_v6_forms(), text, 0) != len(text):
+        return None
+    return parse_ipv6(text)
 
 
 class Lexer:

@@ -1,0 +1,1 @@
+"""The packet filter machine: checker, interpreter, and programs as Python functions; pure."""
