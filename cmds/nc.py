@@ -37,7 +37,9 @@ class Options:
 
     udp = verbose = zero = keep = numeric = silent = False
     timeout: float | None = None
-    source = SockaddrIn(0, 0)
+
+    def __init__(self) -> None:
+        self.source = SockaddrIn(0, 0)
 
 
 class Failure(Exception):

@@ -24,7 +24,8 @@ TCPS_LISTEN: Final = 1
 SOCK_RAW: Final = 3
 # Ports from here on are given out by the stack, and have no service's name.
 ANONPORTMIN: Final = 49152
-_PROTO: Final = {"tcp": "tcp", "udp": "udp", "icmp": "2/1", "igmp": "2/2"}
+# Raw sockets of protocols that have a switch entry of their own are shown by it, others as raw.
+_OWN_ENTRY: Final = (1, 2)
 
 
 @command(usage="")
@@ -237,5 +238,7 @@ def show(
     local = where(pcb.laddr, pcb.lport, pcb.proto)
     foreign = where(pcb.faddr, pcb.fport, pcb.proto) if isconnected(pcb) else "*.*"
     user = users.get(file.uid, str(file.uid))
-    proto = _PROTO.get(pcb.proto, "raw")
+    proto = pcb.proto
+    if file.type == SOCK_RAW:
+        proto = f"{file.domain}/{file.protocol}" if file.protocol in _OWN_ENTRY else "raw"
     return f"{user:<8} {file.comm:<10.10} {file.pid:<5} {file.fd:>2} {proto:<6} {local:<21} {foreign}\n"

@@ -171,6 +171,18 @@ def _rows() -> dict[tuple[int, int], Row]:
 
 ROWS: Final = _rows()
 
+
+def pack_int(value: int) -> bytes:
+    """Return a C int."""
+    return _INT.pack(value)
+
+
+def unpack_int(octets: bytes) -> int:
+    """Return the C int that *octets* are, filled up with zeros."""
+    number: int = _INT.unpack(octets[: _INT.size].ljust(_INT.size, b"\0"))[0]
+    return number
+
+
 IP_PKTINFO: Final = 8
 IP_TTL: Final = 2
 IP_RECVTTL: Final = 12

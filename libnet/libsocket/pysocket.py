@@ -27,7 +27,7 @@ import os
 import select
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any, ClassVar, Final, NoReturn
 
@@ -64,6 +64,17 @@ _MSG: Final = (
     (int(_socket.MSG_PEEK), 0x2),
     (int(_socket.MSG_DONTROUTE), 0x4),
 )
+# Functions of `_socket` that a Netdb has.
+ADDRESSED: Final = (
+    "getaddrinfo",
+    "getnameinfo",
+    "gethostbyaddr",
+    "gethostbyname",
+    "gethostbyname_ex",
+    "getprotobyname",
+    "getservbyname",
+    "getservbyport",
+)
 # States of an endpoint that is a stream.
 NEW: Final = 0
 CONNECTING: Final = 1
@@ -89,9 +100,34 @@ def _error(number: int) -> OSError:
     return OSError(number, os.strerror(number))
 
 
-def _flags(flags: int) -> int:
+def host_flags(flags: int) -> int:
     """Return the MSG_* of the stack for those of the host."""
     return sum(bsd for host, bsd in _MSG if flags & host)
+
+
+def sockaddr(netdb: Netdb, address: Any, what: str) -> SockaddrIn:
+    """Return the stack's form of the (host, port) that *what*() was given.
+
+    Raises TypeError and OverflowError as Python's sockets do, and socket.gaierror.
+    """
+    if not isinstance(address, tuple):
+        kind = type(address).__name__
+        raise TypeError(f"{what}(): AF_INET address must be tuple, not {kind}")
+    if len(address) != 2:
+        raise TypeError(f"{what}(): AF_INET address must be a pair (host, port)")
+    host, port = address
+    if not isinstance(host, str | bytes | bytearray):
+        raise TypeError(f"str, bytes or bytearray expected, not {type(host).__name__}")
+    if not isinstance(port, int):
+        raise TypeError(f"'{type(port).__name__}' object cannot be interpreted as an integer")
+    if not 0 <= port <= 0xFFFF:
+        raise OverflowError(f"{what}(): port must be 0-65535.")
+    return SockaddrIn(netdb.address(host), port)
+
+
+def address_tuple(addr: Sockaddr | None) -> Any:
+    """Return the (host, port) of an address, None for none."""
+    return (inet_ntoa(addr.addr), addr.port) if isinstance(addr, SockaddrIn) else None
 
 
 class Endpoint:
@@ -109,7 +145,6 @@ class Endpoint:
         self.state = NEW
         self.inode = 0
         self.refs = 1
-        self.pktinfo = False
         self.fast: Any = None
         self.fast_size = -1
         self.token = ""
@@ -262,24 +297,11 @@ class Table:
                     end.transport = self.connect()
                     end.transport.call("adopt", end.token)
 
-    # -- addresses
+    # -- addresses and interfaces
 
     def sockaddr(self, address: Any, what: str) -> SockaddrIn:
         """Return the stack's form of a program's (host, port)."""
-        if not isinstance(address, tuple):
-            kind = type(address).__name__
-            raise TypeError(f"{what}(): AF_INET address must be tuple, not {kind}")
-        if len(address) != 2:
-            raise TypeError(f"{what}(): AF_INET address must be a pair (host, port)")
-        host, port = address
-        if not isinstance(host, str | bytes | bytearray):
-            kind = type(host).__name__
-            raise TypeError(f"str, bytes or bytearray expected, not {kind}")
-        if not isinstance(port, int):
-            raise TypeError(f"'{type(port).__name__}' object cannot be interpreted as an integer")
-        if not 0 <= port <= 0xFFFF:
-            raise OverflowError(f"{what}(): port must be 0-65535.")
-        return SockaddrIn(self.netdb.address(host), port)
+        return sockaddr(self.netdb, address, what)
 
     def index(self, name: str) -> int:
         """Return the number of an interface, 0 when there is none."""
@@ -315,10 +337,6 @@ class Table:
                 transport.close()
         except NetError as exc:
             raise host_error(exc.symbol) from None
-
-
-def _tuple(addr: Sockaddr | None) -> Any:
-    return (inet_ntoa(addr.addr), addr.port) if isinstance(addr, SockaddrIn) else None
 
 
 _Base: Any = _socket.socket
@@ -517,17 +535,17 @@ class BoxSocket(_socket.socket):
                 continue  # it has broken off, or another process was faster
             made, fd = self.table.adopt(token, end.kind, end.protocol)
             self.table.park(fd, made)
-            return fd, _tuple(peer)
+            return fd, address_tuple(peer)
 
     def getsockname(self) -> Any:
         """getsockname(2)."""
         end = self._end
-        return super().getsockname() if end is None else _tuple(end.call("getsockname"))
+        return super().getsockname() if end is None else address_tuple(end.call("getsockname"))
 
     def getpeername(self) -> Any:
         """getpeername(2)."""
         end = self._end
-        return super().getpeername() if end is None else _tuple(end.call("getpeername"))
+        return super().getpeername() if end is None else address_tuple(end.call("getpeername"))
 
     def shutdown(self, how: int, /) -> None:
         """shutdown(2)."""
@@ -581,7 +599,7 @@ class BoxSocket(_socket.socket):
         """Send by an operation: the stack takes first what was written before."""
         while True:
             try:
-                sent: int = end.rpc("sendto", bytes(data), None, _flags(flags))
+                sent: int = end.rpc("sendto", bytes(data), None, host_flags(flags))
                 return sent
             except NetError as exc:
                 if exc.symbol != "EAGAIN":
@@ -606,7 +624,7 @@ class BoxSocket(_socket.socket):
         octets = data if type(data) is bytes else bytes(memoryview(data))
         size = len(octets)
         key = (addr.addr, addr.port) if addr is not None else 0
-        bits = _flags(flags) if flags else 0
+        bits = host_flags(flags) if flags else 0
         if end.fast == key and size <= end.fast_size:
             self._late_error(end)
             super().send(encode([octets, addr, bits]), flags & _socket.MSG_DONTWAIT)
@@ -660,7 +678,7 @@ class BoxSocket(_socket.socket):
         if end.state != CONNECTED:
             self._connected(end, errno.ENOTCONN)
         if flags & _socket.MSG_OOB:
-            return bytes(end.call("recvn", bufsize, _flags(flags)))
+            return bytes(end.call("recvn", bufsize, host_flags(flags)))
         try:
             octets = super().recv(bufsize, flags)
         except ConnectionResetError:
@@ -779,7 +797,7 @@ class BoxSocket(_socket.socket):
         if size < 0:
             raise ValueError("negative buffersize in recv")
         frm, control, data = self._next(end, flags)
-        return data[:size], _tuple(frm), control or {}, len(data)
+        return data[:size], address_tuple(frm), control or {}, len(data)
 
     # -- options
 
@@ -831,20 +849,20 @@ class BoxSocket(_socket.socket):
         level, optname = int(level), int(optname)
         octets = self._option(end, level, optname)
         if not buflen:
-            return int.from_bytes(octets[:4].ljust(4, b"\0"), _NATIVE, signed=True)
+            return options.unpack_int(octets)
         return octets[:buflen]
 
     def _option(self, end: Endpoint, level: int, optname: int) -> bytes:
         if level == _socket.SOL_SOCKET:
             if optname == _socket.SO_ERROR:
-                return _int(self._so_error(end))
+                return options.pack_int(self._so_error(end))
             own = {
                 int(_socket.SO_TYPE): end.kind,
                 int(getattr(_socket, "SO_DOMAIN", 39)): int(_socket.AF_INET),
                 int(getattr(_socket, "SO_PROTOCOL", 38)): self.proto or _PROTOCOL.get(end.kind, 0),
             }
             if optname in own:
-                return _int(own[optname])
+                return options.pack_int(own[optname])
             if optname in _TIMEOUTS:
                 return bytes(super().getsockopt(level, optname, 16))
         row = options.ROWS.get((level, optname))
@@ -872,11 +890,17 @@ _TIMEOUTS: Final = tuple(
     for name, number in (("SO_RCVTIMEO", 20), ("SO_SNDTIMEO", 21))
 )
 _PROTOCOL: Final = {SOCK_STREAM: 6, SOCK_DGRAM: 17}
-_NATIVE: Final[Any] = "little" if memoryview(b"\1\0").cast("H")[0] == 1 else "big"
 
 
-def _int(value: int) -> bytes:
-    return value.to_bytes(4, _NATIVE, signed=True)
+_FUNCTIONS: Final = (
+    "close",
+    "dup",
+    "gethostname",
+    "if_indextoname",
+    "if_nameindex",
+    "if_nametoindex",
+    "sethostname",
+)
 
 
 class _Functions:
@@ -930,13 +954,6 @@ class _Functions:
         raise host_error("ENXIO")
 
 
-def _own(functions: _Functions, netdb: Netdb) -> Iterator[tuple[str, Any]]:
-    for source in (functions, netdb):
-        for name in dir(source):
-            if not name.startswith("_") and hasattr(_socket, name):
-                yield name, getattr(source, name)
-
-
 def module(box: BoxPaths, prefix: str = "", *, fork: bool = True) -> ModuleType:
     """Return the `_socket` of *box*, for the stack at *prefix*.
 
@@ -949,7 +966,9 @@ def module(box: BoxPaths, prefix: str = "", *, fork: bool = True) -> ModuleType:
         {name: value for name, value in vars(_socket).items() if not name.startswith("__")}
     )
     kind = type("socket", (BoxSocket,), {"__slots__": (), "__module__": "_socket", "table": table})
-    made.__dict__.update(_own(_Functions(table, box), netdb))
+    functions = _Functions(table, box)
+    made.__dict__.update({name: getattr(netdb, name) for name in ADDRESSED})
+    made.__dict__.update({name: getattr(functions, name) for name in _FUNCTIONS})
     made.__dict__.update({"socket": kind, "SocketType": kind, "has_ipv6": False})
     if fork:
         os.register_at_fork(
@@ -961,7 +980,7 @@ def module(box: BoxPaths, prefix: str = "", *, fork: bool = True) -> ModuleType:
 
 
 def sockets(made: ModuleType) -> Any:
-    """Return a module `socket`, the standard library's, on top of *made*; sys.modules stays as it is."""
+    """Return the standard library's module `socket` on top of *made*; sys.modules stays as it is."""
     import importlib.util
     import sys
 
