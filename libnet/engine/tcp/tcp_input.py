@@ -89,6 +89,8 @@ _HALF: Final = 0x80000000
 _NOT_PUSH: Final = 0xFF ^ TH_PUSH
 # What keeps a connection off the short way.
 _BUSY: Final = TF_FASTRECOV | TF_ECN_PERMIT | TF_ACKNOW
+# States in which the usual is usual: data in all but CLOSE_WAIT, where none can follow.
+_PREDICTED: Final = frozenset((TCPS_ESTABLISHED, TCPS_FIN_WAIT_2, TCPS_CLOSE_WAIT))
 _CE: Final = 0x03
 _OFF_TS: Final = 0x80
 _OFF_BARE: Final = 0x50
@@ -139,7 +141,7 @@ class TcpInput:
             return
         tp: Tcpcb = inp.ppcb
         if (
-            tp.state == TCPS_ESTABLISHED
+            tp.state in _PREDICTED
             and flags & _NOT_PUSH == TH_ACK
             and not tp.flags & _BUSY
             and tp.reass is None
@@ -201,7 +203,7 @@ class TcpInput:
 
     def _fits(self, tp: Tcpcb, tlen: int) -> bool:
         so = tp.so
-        if so.state & SS_CANTRCVMORE:
+        if so.state & SS_CANTRCVMORE or tp.state == TCPS_CLOSE_WAIT:
             return False
         rcv = so.rcv
         return bool(tlen <= rcv.hiwat - rcv.cc or tlen <= tp.rcv_adv - tp.rcv_nxt)

@@ -160,6 +160,8 @@ class TcpOutput:
                     gso = room
             if not whole:
                 flags &= ~TH_FIN
+                if 0 < length < room and not self._worth_data(tp, length, force, nxt):
+                    length = 0  # what the window cuts off is not worth a segment, an ACK may be
             if not self._worth(tp, length, whole, idle, force, room, flags, nxt):
                 if cc and not tp.t_rexmt and not tp.t_persist:
                     # Something waits and nothing will wake it: probe until the window opens.
@@ -209,19 +211,22 @@ class TcpOutput:
     ) -> bool:
         """Tell whether a segment should leave now: silly window avoidance and Nagle's rule."""
         if length:
-            if length >= room or force or nxt < tp.snd_max:
+            if length >= room or self._worth_data(tp, length, force, nxt):
                 return True
             if whole and (idle or tp.flags & TF_NODELAY):
                 return True
-            if 2 * length >= tp.max_sndwnd > 0:
-                return True
         if tp.flags & TF_ACKNOW:
-            return True
-        if tp.snd_up > tp.snd_una and nxt <= tp.snd_up and length:
             return True
         if flags & TH_FIN and (not tp.flags & TF_SENTFIN or nxt == tp.snd_una):
             return True
         return self.want_update(tp)
+
+    @staticmethod
+    def _worth_data(tp: Tcpcb, length: int, force: bool, nxt: int) -> bool:
+        """Tell whether less than a segment should leave although there is more."""
+        if force or nxt < tp.snd_max or 2 * length >= tp.max_sndwnd > 0:
+            return True
+        return tp.snd_una < tp.snd_up >= nxt
 
     def want_update(self, tp: Tcpcb) -> bool:
         """Tell whether the peer should hear that there is room again (RFC 9293 3.8.6.2.2)."""
