@@ -83,11 +83,13 @@ _OTHERS: Final = (
     ("/net/[^/]+/[^/]+/pcblist", "netstat' or 'sockstat"),
     ("/net/inet6?/[^/]+/stats", "netstat"),
     ("/net/inet/multicast", "netstat"),
+    ("/net/inet/mroute/.*", "netstat"),
     ("/net/route/(stats|rtable)", "netstat"),
     ("/net/link/bridge/stats", "netstat"),
     ("/net/bpf/(stats|peers)", "netstat"),
     ("/net/inet.*/tcp.*/deb.*", "trpt"),
     ("/kern/mbuf/stats", "netstat"),
+    ("/kern/file2", "sockstat"),
 )
 # When there is nothing below such a node.
 _EMPTY: Final = (

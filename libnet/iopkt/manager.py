@@ -20,7 +20,7 @@ from libnet.engine.kern import log as klog
 from libnet.engine.kern.socket import Cred
 from libnet.engine.stack import Stack
 from libnet.errors import NetError, from_host, strerror
-from libnet.ioctl.sysctl import KERN_FILE2, FileInfo
+from libnet.ioctl.sysctl import FileInfo
 from libnet.iopkt.syscall import Device, Proc, Tokens
 from libnet.media.offload import fit
 from libnet.media.port import Port
@@ -133,7 +133,7 @@ class Manager:
         self.threads = line.threads or max(1, machine.cpus)
         self.tokens = Tokens(machine.clock, machine.dice)
         self.procs: dict[Proc, None] = {}  # descriptors that are sockets, in order
-        self.stack.sysctl.struct_node("kern.file2", KERN_FILE2, self.files, "Open sockets")
+        self.stack.files = self.files
 
     # -- messages
 

@@ -32,6 +32,7 @@ class StackBase:
     droptrace   whether every lost packet is told to the log (net.iopkt.droptrace)
     sbmax       octets of the largest socket buffer (kern.sbmax)
     somaxconn   longest listen backlog          sockets     those that are open
+    files       lists the descriptors that are sockets, for kern.file2; who serves them sets it
     wakeups     sockets whose upcalls wait for the end of what goes on; None when nothing does
     """
 
@@ -54,6 +55,7 @@ class StackBase:
         self.sbmax = SB_MAX
         self.somaxconn = 128
         self.sockets: WeakSet[Socket] = WeakSet()
+        self.files: Callable[[], list[Any]] = list
         self.wakeups: dict[Socket, None] | None = None
         self._netisr: list[tuple[Callable[[Mbuf], None], Mbuf]] = []
 

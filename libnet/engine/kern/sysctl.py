@@ -30,6 +30,7 @@ from libnet.ioctl.sysctl import (
     CTLTYPE_STRUCT,
     KERN_BOOTTIME,
     KERN_CLOCKRATE,
+    KERN_FILE2,
     KERN_HOSTID,
     KERN_HOSTNAME,
     KERN_MAXFILES,
@@ -512,6 +513,7 @@ def kern_nodes(
         lambda: {"sec": int(stack.boottime), "usec": int(stack.boottime % 1 * 1_000_000)},
         "When the stack was started",
     )
+    tree.struct_node("kern.file2", KERN_FILE2, lambda: stack.files(), "Open sockets")
     number("kern.mbuf.msize", MBUF_MSIZE, "Octets of an mbuf")
     tree.leaf(
         "kern.mbuf.mclbytes",
