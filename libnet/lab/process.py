@@ -238,9 +238,16 @@ def _child(
 
 
 def _tune() -> None:
-    """Keep glibc from giving memory back after every burst: it doubles the cost of a packet."""
-    import ctypes
+    """Take all the descriptors we may have, and keep glibc from giving memory back.
 
+    A socket costs two or three descriptors; memory given back after every burst doubles the cost of a
+    packet.
+    """
+    import ctypes
+    import resource
+
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     try:
         libc = ctypes.CDLL(None)
         libc.mallopt(M_TRIM_THRESHOLD, 256 << 20)
