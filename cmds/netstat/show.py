@@ -407,11 +407,27 @@ class Netstat:
         )
 
     def groups(self) -> None:
-        """Print what there is of multicast routing."""
+        """Print the tables of multicast routing, with -s its statistics."""
         if self.opt.family in (0, AF_INET):
-            self.out.write("no multicast routing compiled into this system\n")
+            self._mroute()
         if self.opt.family == AF_INET6:
             self.out.write("no IPv6 multicast routing compiled into this system\n")
+
+    def _mroute(self) -> None:
+        from libnet.text.netstat import mroute
+
+        path = "net.inet.mroute"
+        if self.opt.stats:
+            counters = self.sysctl_or_none(f"{path}.stats")
+            if counters is not None:
+                self.print_stats("multicast routing", counters)
+                return
+        else:
+            vifs = self.sysctl_or_none(f"{path}.viftable")
+            if vifs is not None:
+                self.out.write(mroute(vifs, self.wanted(f"{path}.mfctable")))
+                return
+        self.out.write("no multicast routing compiled into this system\n")
 
     def mbufs(self) -> None:
         """Print the use of packet memory."""

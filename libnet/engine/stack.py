@@ -18,6 +18,7 @@ from libnet.engine.inet.in_control import InControl
 from libnet.engine.inet.inetstack import InetStack
 from libnet.engine.inet.ip import Ip
 from libnet.engine.inet.ip_encap import Encap
+from libnet.engine.inet.ip_mroute import Mroute
 from libnet.engine.inet.raw_ip import Rip
 from libnet.engine.kern.socket import SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, Cred, Socket
 from libnet.engine.kern.sysctl import SysctlTree, kern_nodes
@@ -85,6 +86,7 @@ class Stack(InetStack):
         # io-pkt-v4 has no bridges, no tunnels, and no multicast routing.
         hc = variant != "v4"
         self.encap = Encap(self)
+        self.mroute = Mroute(self) if hc else None
         self.bridges = Bridges(self, self.ethernet) if hc else None
         self.vlans = Vlans(self, self.ethernet)
         self.gifs = Gifs(self, self.encap) if hc else None
@@ -129,6 +131,9 @@ class Stack(InetStack):
 
         self.ioctls.update(IfIoctl(self, self.cloners).table())
         self.ioctls.update(self.in_control.table())
+        if self.mroute is not None:
+            self.ioctls.update(self.mroute.table())
+            self.pfil.add_ifnet(self.mroute.ifnet_hook)
 
         self.pfil.add_ifnet(self.bpf.ifnet_hook)
         # What stands on an interface lets go of it before its addresses go.
@@ -146,6 +151,8 @@ class Stack(InetStack):
         for room in rooms:
             room.sysctl_setup(self.sysctl)
         self.taps.sysctl_setup(self.sysctl)
+        if self.mroute is not None:
+            self.mroute.sysctl_setup(self.sysctl)
         self.bpf.sysctl_setup(self.sysctl)
         if self.bridges is not None:
             self.bridges.sysctl_setup(self.sysctl)

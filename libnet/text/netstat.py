@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from libnet.addr import class_mask
+from libnet.addr import class_mask, inet_ntoa
+from libnet.ioctl.mroute import VIFF_TUNNEL, MrtMfc, MrtVif
 from libnet.ioctl.sysctl import BpfPeer
 
 # One line of statistics: a template and the counters it shows. In the template %d is the next
@@ -265,6 +266,19 @@ STATS: Final[dict[str, tuple[Line, ...]]] = {
         ("\t%d BPDU%s over the limit of a tick", "stp_rxflood"),
         ("\t%d configuration BPDU%s sent", "stp_txconfig"),
         ("\t%d topology change notification%s sent", "stp_txtcn"),
+    ),
+    "multicast routing": (
+        ("\t%d datagram%s with no route for origin", "no_route"),
+        ("\t%d upcall%s made to mrouted", "upcalls"),
+        ("\t%d datagram%s with malformed tunnel options", "bad_tunnel"),
+        ("\t%d datagram%s with no room for tunnel options", "cant_tunnel"),
+        ("\t%d datagram%s arrived on wrong interface", "wrong_if"),
+        ("\t%d datagram%s dropped due to upcall Q overflow", "upq_ovflw"),
+        ("\t%d datagram%s dropped due to upcall socket overflow", "upq_sockfull"),
+        ("\t%d datagram%s cleaned up by the cache", "cache_cleanups"),
+        ("\t%d datagram%s dropped selectively by ratelimiter", "drop_sel"),
+        ("\t%d datagram%s dropped - bucket Q overflow", "q_overflow"),
+        ("\t%d datagram%s dropped - larger than bkt size", "pkt2large"),
     ),
     "bpf": (
         ("\t%d total packets received", "recv"),
@@ -562,6 +576,53 @@ class Sideways:
 
 
 # -- memory
+
+
+def mroute(vifs: Sequence[MrtVif], mfcs: Sequence[MrtMfc]) -> str:
+    """Return the tables of multicast routing (mroutepr)."""
+    out = []
+    if vifs:
+        out.append(
+            "\nVirtual Interface Table\n"
+            " Vif  Thresh  Limit  Local-Address    Remote-Address   Pkt_in  Pkt_out\n"
+        )
+    for vif in vifs:
+        remote = inet_ntoa(vif.rmt_addr) if vif.flags & VIFF_TUNNEL else ""
+        out.append(
+            f" {vif.vifi:3}     {vif.threshold:3}  {vif.rate_limit:5}"
+            f"  {inet_ntoa(vif.lcl_addr):<15.15}  {remote:<15.15}  {vif.pkt_in:6}  {vif.pkt_out:7}\n"
+        )
+    if not vifs:
+        out.append("\nVirtual Interface Table is empty\n")
+    if mfcs:
+        out.append(
+            "\nMulticast Forwarding Cache\n"
+            " Hash  Origin           Mcastgroup       Traffic  In-Vif  Out-Vifs/Forw-ttl\n"
+        )
+    for mfc in mfcs:
+        outs = "".join(f" {vifi}/{ttl}" for vifi, ttl in enumerate(mfc.ttls) if ttl)
+        out.append(
+            f"  {mfc.hash:3}  {inet_ntoa(mfc.origin):<15.15}  {inet_ntoa(mfc.mcastgrp):<15.15}"
+            f"  {pktscale(mfc.pkt_cnt):>7}     {mfc.parent:3} {outs}\n"
+        )
+    if mfcs:
+        out.append(f"\nTotal no. of entries in cache: {len(mfcs)}\n")
+    else:
+        out.append("\nMulticast Forwarding Cache is empty\n")
+    out.append("\n")
+    return "".join(out)
+
+
+def pktscale(count: int) -> str:
+    """Return a count in a few columns.
+
+    >>> pktscale(12), pktscale(5000), pktscale(3 << 20)
+    ('12 ', '4k', '3m')
+    """
+    if count < 1024:
+        return f"{count} "
+    return f"{count >> 10}k" if count < 1 << 20 else f"{count >> 20}m"
+
 
 _MBUF_KINDS: Final = (
     ("data", "data"),

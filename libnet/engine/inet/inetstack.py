@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from libnet.engine.inet.igmp import Igmp
     from libnet.engine.inet.in_control import InControl
     from libnet.engine.inet.ip import Ip
+    from libnet.engine.inet.ip_encap import Encap
+    from libnet.engine.inet.ip_mroute import Mroute
     from libnet.engine.inet.raw_ip import Rip
     from libnet.engine.kern.mbuf import Mbuf
     from libnet.engine.link.ethernet import Ethernet
@@ -32,6 +34,8 @@ class InetStack(StackBase):
     igmp: Igmp
     arp: Arp
     rip: Rip
+    encap: Encap
+    mroute: Mroute | None
     in_control: InControl
 
     def netisr(self, func: Callable[[Mbuf], None], m: Mbuf) -> None:

@@ -18,9 +18,12 @@ from libnet.wire.cksum import in_cksum
 from libnet.wire.ipv4 import IPDEFTTL
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from libnet.engine.inet.inetstack import InetStack
     from libnet.engine.kern.mbuf import Mbuf
     from libnet.engine.kern.sysctl import SysctlTree
+    from libnet.engine.link.ifnet import Ifnet
 
 _unpack = IP_HDR.unpack_from
 IFQ_MAXLEN: Final = 256
@@ -60,6 +63,8 @@ class Ip:
     functions of their modules; fastforward() is for link.ethernet's slot of that name.
 
     fastforwarding  whether flows are made at all (tcpip option fastforward)
+    mforward        slot: called with every multicast and the interface it is on while somebody routes
+                    them; True when the packet is to be dropped
     loopback_l4     M_CSUM_* of the transports that do their checksum on the loopback too
     """
 
@@ -97,6 +102,7 @@ class Ip:
         self.options = IpOptions(self)
         self.input = IpInput(self).input
         self.forward = IpForward(self).forward
+        self.mforward: Callable[[Mbuf, Ifnet], bool] | None = None
         self.out = IpOutput(self)
         self.output = self.out.output
         self.fastforward = self.flow.fastforward

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Final
 from libnet.addr import AF_INET, INADDR_ANY, INADDR_BROADCAST
 from libnet.engine.inet.in_var import IN_LOOPBACKNET
 from libnet.engine.inet.ip_var import IP_HDR, IP_HLEN
-from libnet.engine.kern.mbuf import M_CANFASTFWD, M_CSUM_IPv4, Mbuf
+from libnet.engine.kern.mbuf import M_CANFASTFWD, M_LOOP, M_CSUM_IPv4, Mbuf
 from libnet.engine.pfil.pfil import PFIL_IN
 from libnet.ioctl.ifflags import IFF_LOOPBACK, IFF_UP
 from libnet.wire.cksum import in_cksum
 from libnet.wire.icmp import ICMP_UNREACH, ICMP_UNREACH_HOST
+from libnet.wire.ipv4 import IPPROTO_IGMP
 
 if TYPE_CHECKING:
     from libnet.engine.inet.ip import Ip
@@ -121,6 +122,17 @@ class IpInput:
             self.ours(m)
             return
         if dst >> 28 == 0xE:
+            mforward = self.ip.mforward
+            if mforward is not None and not (m.flags & M_LOOP and m.src not in self.addrs.local):
+                # A looped copy of what was forwarded has been everywhere already.
+                if mforward(m, rcvif):
+                    stack.drop(m, "ip", "cantforward", "the multicast router does not take it")
+                    return
+                if m.proto == IPPROTO_IGMP:
+                    self.ours(m)  # the router's program hears them all, whatever groups we are in
+                    return
+                if dst not in stack.igmp.groups.get(index, ()):
+                    return
             if dst not in stack.igmp.groups.get(index, ()):
                 stack.drop(m, "ip", "cantforward", "not a group of ours")
                 return

@@ -232,11 +232,22 @@ class IpOutput:
                 raise NetError("EADDRNOTAVAIL")
         if dst in stack.igmp.groups.get(ifp.index, ()) and (moptions is None or moptions.loop):
             self._mloopback(m, ifp, opt, ours=ours)
+        elif ours and self.ip.mforward is not None and m.flags & M_MCAST:
+            # A copy that is looped back is forwarded when it is received.
+            self.ip.mforward(self._as_received(m, opt, ours=ours), ifp)
         # Time to live 0 keeps it inside, and a loopback has delivered it just now.
         return m.ttl != 0 and not ifp.flags & IFF_LOOPBACK
 
     def _mloopback(self, m: Mbuf, ifp: Ifnet, opt: IpOpts | None, *, ours: bool) -> None:
         """Have ourselves receive a copy, as if it came in by *ifp* (ip_mloopback)."""
+        copy = self._as_received(m, opt, ours=ours)
+        copy.rcvif = ifp
+        copy.flags |= M_LOOP
+        copy.csum_flags = M_CSUM_IPv4
+        self.stack.netisr(self.ip.input, copy)
+
+    def _as_received(self, m: Mbuf, opt: IpOpts | None, *, ours: bool) -> Mbuf:
+        """Return a whole copy of *m*, checksums and all."""
         copy = m.copy()
         copy.src, copy.dst, copy.proto, copy.tos, copy.ttl = m.src, m.dst, m.proto, m.tos, m.ttl
         copy.ip_id, copy.ip_off = m.ip_id, m.ip_off
@@ -247,10 +258,7 @@ class IpOutput:
         if copy.csum_flags & M_CSUM_L4:
             self.delayed_cksum(copy)
         self._ip_cksum(copy)
-        copy.rcvif = ifp
-        copy.flags |= M_LOOP
-        copy.csum_flags = M_CSUM_IPv4
-        self.stack.netisr(self.ip.input, copy)
+        return copy
 
     def _broadcast(
         self, m: Mbuf, ifp: Ifnet, flags: int, opt: IpOpts | None, *, ours: bool

@@ -25,6 +25,7 @@ from libnet.engine.inet.ip_var import IP_HLEN, IP_RAWOUTPUT, NeedFrag
 from libnet.engine.kern.mbuf import M_BCAST, M_MCAST, Mbuf
 from libnet.engine.kern.socket import Socket
 from libnet.errors import NetError
+from libnet.ioctl.mroute import MRT_ALL
 from libnet.ioctl.sysctl import PcbInfo
 from libnet.wire.icmp import ICMP_UNREACH, ICMP_UNREACH_PROTOCOL
 from libnet.wire.ipv4 import IP_DF, IP_MAXPACKET, IPPROTO_ICMP, IPPROTO_IGMP, MAXTTL, Ipv4
@@ -116,6 +117,8 @@ class Rip:
 
     def detach(self, so: Socket) -> None:
         """Forget the pcb."""
+        if self.stack.mroute is not None:
+            self.stack.mroute.detach(so)
         if so.pcb is not None:
             self.table.detach(so.pcb)
 
@@ -223,12 +226,17 @@ class Rip:
         """getsockopt(2)."""
         if level != IPPROTO_IP:
             raise NetError("ENOPROTOOPT")
+        if name in MRT_ALL and self.stack.mroute is not None:
+            return self.stack.mroute.get(so, name)
         return self.table.getopt(so.pcb, name)
 
     def setopt(self, so: Socket, level: int, name: int, value: Any) -> None:
         """setsockopt(2)."""
         if level != IPPROTO_IP:
             raise NetError("ENOPROTOOPT")
+        if name in MRT_ALL and self.stack.mroute is not None:
+            self.stack.mroute.set(so, name, value)
+            return
         self.table.setopt(so.pcb, name, value)
 
 
