@@ -9,42 +9,6 @@ from libnet.text.dump.ip import ip_print, ipn_print
 from libnet.text.dump.ndo import MAXIMUM_SNAPLEN, TRUNCATED, Ndo, Printer, lazy, need, tok2str
 from libnet.text.dump.numbers import BSD_FAMILIES
 
-# Link types by number: name, description.
-LINKTYPES: Final[dict[int, tuple[str, str]]] = {
-    0: ("NULL", "BSD loopback"),
-    1: ("EN10MB", "Ethernet"),
-    6: ("IEEE802", "Token ring"),
-    7: ("ARCNET", "BSD ARCNET"),
-    8: ("SLIP", "SLIP"),
-    9: ("PPP", "PPP"),
-    10: ("FDDI", "FDDI"),
-    12: ("RAW", "Raw IP"),
-    50: ("PPP_SERIAL", "PPP over serial"),
-    51: ("PPP_ETHER", "PPPoE"),
-    101: ("RAW", "Raw IP"),
-    104: ("C_HDLC", "Cisco HDLC"),
-    105: ("IEEE802_11", "802.11"),
-    107: ("FRELAY", "Frame Relay"),
-    108: ("LOOP", "OpenBSD loopback"),
-    109: ("ENC", "OpenBSD encapsulated IP"),
-    113: ("LINUX_SLL", "Linux cooked v1"),
-    114: ("LTALK", "Localtalk"),
-    117: ("PFLOG", "OpenBSD pflog file"),
-    119: ("PRISM_HEADER", "802.11 plus Prism header"),
-    122: ("IP_OVER_FC", "RFC 2625 IP-over-Fibre Channel"),
-    123: ("SUNATM", "Sun raw ATM"),
-    127: ("IEEE802_11_RADIO", "802.11 plus radiotap header"),
-    129: ("ARCNET_LINUX", "Linux ARCNET"),
-    138: ("APPLE_IP_OVER_IEEE1394", "Apple IP-over-IEEE 1394"),
-    143: ("DOCSIS", "DOCSIS"),
-    144: ("LINUX_IRDA", "Linux IrDA"),
-    163: ("IEEE802_11_RADIO_AVS", "802.11 plus AVS radio information header"),
-    192: ("PPI", "Per-Packet Information"),
-    228: ("IPV4", "Raw IPv4"),
-    229: ("IPV6", "Raw IPv6"),
-    276: ("LINUX_SLL2", "Linux cooked v2"),
-}
-
 
 def null_if_print(ndo: Ndo, b: bytes, length: int) -> None:
     """Print a packet of the loopback, behind its address family (DLT_NULL, DLT_LOOP)."""

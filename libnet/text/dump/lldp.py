@@ -234,9 +234,7 @@ def _ieee8021(ndo: Ndo, b: bytes, o: int, n: int) -> bool:
         _bits(ndo, "Pre-Priority Ready Indicator", b[at + 1])
     elif sub == 9:
         v = b[at]
-        p(
-            f"\n\t    Willing:{v >> 7}, CBS:{v >> 6 & 2}, RES:{v >> 3 & 7}, Max TCs:{v & 7}"
-        )
+        p(f"\n\t    Willing:{v >> 7}, CBS:{v >> 6 & 2}, RES:{v >> 3 & 7}, Max TCs:{v & 7}")
         _ets(ndo, b, at + 1)
     elif sub == 10:
         p(f"\n\t    RES: {b[at]}")
@@ -562,7 +560,9 @@ def _tlv(ndo: Ndo, b: bytes, o: int, n: int, kind: int) -> bool:
             raise _Cut
         for word, at in (("System ", o), ("Enabled", o + 2)):
             bits = u2(b, at)
-            p(f"\n\t  {word} Capabilities [{bittok2str(_CAPABILITIES, 'none', bits)}] (0x{bits:04x})")
+            p(
+                f"\n\t  {word} Capabilities [{bittok2str(_CAPABILITIES, 'none', bits)}] (0x{bits:04x})"
+            )
     elif kind == _MGMT:
         _management(ndo, b, o, n)
     elif kind == _PRIVATE:

@@ -98,6 +98,7 @@ _PATHS: Final = {"": (1, 3, 6, 1, 2, 1), "E:": (1, 3, 6, 1, 4, 1), "X:": (1, 3, 
 def _read(text: str) -> dict[tuple[int, ...], str]:
     names: dict[tuple[int, ...], str] = {}
     path: list[int] = []
+    last = 0
     for word in text.replace("(", " ( ").replace(")", " ) ").split():
         if word == "(":
             path.append(last)
@@ -110,7 +111,19 @@ def _read(text: str) -> dict[tuple[int, ...], str]:
     return names
 
 
-_NAMES: dict[tuple[int, ...], str] = {}
+class _Names:
+    """The names of the tree, read when the first is asked for."""
+
+    def __init__(self) -> None:
+        self._names: dict[tuple[int, ...], str] = {}
+
+    def get(self, path: tuple[int, ...]) -> str | None:
+        if not self._names:
+            self._names = _read(_TREE)
+        return self._names.get(path)
+
+
+_NAMES: Final = _Names()
 
 
 def oid_name(data: bytes, numbers: Sequence[int]) -> str:
@@ -119,8 +132,6 @@ def oid_name(data: bytes, numbers: Sequence[int]) -> str:
     data     its octets
     numbers  what they say, the first still two in one
     """
-    if not _NAMES:
-        _NAMES.update(_read(_TREE))
     if not numbers:
         return ""
     first = numbers[0]

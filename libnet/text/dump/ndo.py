@@ -493,7 +493,10 @@ class Ndo:
     def _clock(self, sec: int, *, dated: bool) -> str:
         if sec & 0x80000000:
             return ""
-        year, month, day, hour, minute, second = self.localtime(sec)[:6]
+        try:
+            year, month, day, hour, minute, second = self.localtime(sec)[:6]
+        except ValueError:
+            return "[localtime() or gmtime() couldn't convert the date and time]"
         date = f"{year:04d}-{month:02d}-{day:02d} " if dated else ""
         return f"{date}{hour:02d}:{minute:02d}:{second:02d}"
 

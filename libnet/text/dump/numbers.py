@@ -82,7 +82,7 @@ NLPIDS: Final = {
 }  # fmt: skip
 
 # /etc/protocols, by number; "-" stands for numbers without a name.
-_PROTOCOLS: Final = (
+_NAMES: Final = (
     "hopopt icmp igmp ggp ipencap st tcp cbt egp igp bbn-rcc-mon nvp-ii pup argus emcon xnet chaos "
     "udp mux dcn-meas hmp prm xns-idp trunk-1 trunk-2 leaf-1 leaf-2 rdp irtp iso-tp4 netblt mfe-nsp "
     "merit-inp dccp 3pc idpr xtp ddp idpr-cmtp tp++ il ipv6 sdrp ipv6-route ipv6-frag idrp rsvp gre "
@@ -93,7 +93,8 @@ _PROTOCOLS: Final = (
     "compaq-peer ipx-in-ip vrrp pgm - l2tp ddx iatp stp srp uti smp sm ptp isis fire crtp crudp "
     "sscopmce iplt sps pipe sctp fc rsvp-e2e-ignore mobility-header udplite mpls-in-ip manet hip "
     "shim6 wesp rohc"
-).split()
+)
+_PROTOCOLS: Final = _NAMES.split()
 _HIGH: Final = {253: "exptest-253", 254: "exptest-254", 255: "reserved"}
 
 

@@ -53,7 +53,11 @@ _RI_CAPABILITIES: Final = (
 )  # fmt: skip
 _LLS_TLVS: Final = {1: "Extended Options", 2: "MD5 Authentication"}
 _TOPOLOGIES: Final = {0: "default", 1: "multicast", 2: "management"}
-_BC_MODELS: Final = {0: "maximum allocation", 1: "russian dolls"}
+_BC_MODELS: Final = {
+    0: "Russian dolls",
+    1: "Maximum allocation",
+    254: "Maximum allocation with E-LSP support",
+}
 _PROTECTION: Final = (
     (1, "Extra Traffic"), (2, "Unprotected"), (4, "Shared"), (8, "Dedicated 1:1"),
     (16, "Dedicated 1+1"), (32, "Enhanced"), (64, "Reserved"), (128, "Reserved"),
@@ -479,10 +483,7 @@ def _te_value(ndo: Ndo, b: bytes, at: int, kind: int, size: int) -> int:
     elif kind == 17:
         if size < 4:
             _invalid(ndo, " < 4")
-        p(
-            "\n\t\tBandwidth Constraints Model ID: "
-            f"{_BC_MODELS.get(b[at], 'unknown')} ({b[at]})"
-        )
+        p(f"\n\t\tBandwidth Constraints Model ID: {_BC_MODELS.get(b[at], 'unknown')} ({b[at]})")
         if size % 4:
             _invalid(ndo, f"\n\t\tlength {size} != N x 4")
         if size > 36:

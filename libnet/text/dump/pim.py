@@ -226,9 +226,7 @@ class _Body:
             raise _Cut
         version = b[self.at] >> 4
         if version == 0:
-            ndo.p(
-                f"IP-Null-header {ndo.ipaddr(b, self.at + 12)} > {ndo.ipaddr(b, self.at + 16)}"
-            )
+            ndo.p(f"IP-Null-header {ndo.ipaddr(b, self.at + 12)} > {ndo.ipaddr(b, self.at + 16)}")
         elif version == 4:
             _ip(ndo, b, self.at, self.left)
         elif version == 6:
@@ -408,9 +406,7 @@ def _join_prune1(ndo: Ndo, b: bytes, o: int, length: int) -> None:
         if hold != 180:
             p(f"Hold {relts(hold)}")
         word = "Join" if u2(b, o + 20) else "Prune"
-        p(
-            f"{word} ({ndo.ipaddr(b, o + 26)}/{b[o + 25] & 0x3F}, {ndo.ipaddr(b, o + 12)}"
-        )
+        p(f"{word} ({ndo.ipaddr(b, o + 26)}/{b[o + 25] & 0x3F}, {ndo.ipaddr(b, o + 12)}")
         if u4(b, o + 16) != 0xFFFFFFFF:
             p(f"/{ndo.ipaddr(b, o + 16)}")
         p(

@@ -36,11 +36,6 @@ _TRAPS: Final = (
 )  # fmt: skip
 _ENTERPRISE: Final = 6
 _VERSIONS: Final = {0: "SNMPv1", 1: "SNMPv2c", 3: "SNMPv3"}
-# Names of the first levels of the tree, for those who do not say -n.
-_PREFIXES: Final = (
-    (b"\x2b\x06\x01\x02\x01", ""), (b"\x2b\x06\x01\x04\x01", "E:"), (b"\x2b\x06\x01\x03", "X:"),
-    (b"\x2b\x06\x01\x06\x03", "S:"),
-)  # fmt: skip
 
 
 class _Stop(Exception):
@@ -460,5 +455,3 @@ def _scoped(ndo: Ndo, b: bytes, r: _Reader) -> None:
     _string(ndo, b, name)
     p(" ")
     _pdu(ndo, b, inner, 3)
-
-
