@@ -126,6 +126,7 @@ class Optimizer:
         self.progress = False  # something else than branches has changed in this pass
         self.values: dict[tuple[int, int, int], int] = {}
         self.const: dict[int, int] = {}
+        self.tests: dict[tuple[int, int], int] = {}
 
     def run(self) -> Block:
         """Optimise; return the new root. Raises FilterError."""
@@ -570,6 +571,7 @@ class Optimizer:
                 self._block(block, alter)
         if alter:
             return
+        self._index_tests()
         for level in self.levels[1:]:
             for block in level:
                 self._thread(block, True)
@@ -588,13 +590,21 @@ class Optimizer:
             use >> atom & 1 and block.val[atom] != succ.val[atom] for atom in range(ATOMS)
         )
 
+    def _index_tests(self) -> None:
+        """Note which edges leave a test of the same sort and of the same value of A."""
+        count = len(self.blocks)
+        self.tests = {}
+        for level in self.levels[1:]:
+            for block in level:
+                key = (block.code, block.val[A_ATOM])
+                both = 1 << block.id | 1 << count + block.id
+                self.tests[key] = self.tests.get(key, 0) | both
+
     def _implied(self, child: Block, edge: int) -> Block | None:
-        """Return where *child* goes if the edge with number *edge* has been taken; None: unknown."""
+        """Return where *child* goes if edge number *edge*, of a like test, was taken; None: unknown."""
         count = len(self.blocks)
         sense = edge < count
         pred = self.blocks[edge if sense else edge - count]
-        if child.code != pred.code or child.val[A_ATOM] != pred.val[A_ATOM]:
-            return None
         if child.oval == pred.oval:
             return child.jt if sense else child.jf
         if sense and pred.code == _JEQ_K:
@@ -603,40 +613,32 @@ class Optimizer:
 
     def _thread(self, block: Block, sense: bool) -> None:
         """Let an edge pass over tests whose outcome is known when it is taken."""
-
-        def succ() -> Block:
-            target = block.jt if sense else block.jf
-            assert target is not None
-            return target
-
-        def redirect(target: Block) -> None:
-            if sense:
-                block.jt = target
-            else:
-                block.jf = target
-
-        after = succ()
-        if after.jt is None:
+        succ = block.jt if sense else block.jf
+        assert succ is not None
+        if succ.jt is None:
             return
-        if after.jt is after.jf and not self._conflict(block, after.jt):
+        if succ.jt is succ.jf and not self._conflict(block, succ.jt):
             self._changed()
-            redirect(after.jt)
-        while True:
-            edges = block.edom[0 if sense else 1]
+            succ = succ.jt
+        dominators = block.edom[0 if sense else 1]
+        moved = True
+        while moved and succ.jt is not None:
             moved = False
+            # Edges that are taken whenever this one is, lowest number first.
+            edges = dominators & self.tests.get((succ.code, succ.val[A_ATOM]), 0)
             while edges:
                 low = edges & -edges
                 edges ^= low
-                target = self._implied(succ(), low.bit_length() - 1)
+                target = self._implied(succ, low.bit_length() - 1)
                 if target is not None and not self._conflict(block, target):
                     self.done = False
-                    redirect(target)
-                    if target.jt is None:
-                        return
+                    succ = target
                     moved = True
                     break
-            if not moved:
-                return
+        if sense:
+            block.jt = succ
+        else:
+            block.jf = succ
 
     def _pullup(self, block: Block, same: str, chain: str) -> None:
         """Move a test of the value *block* looks at up past tests of others.

@@ -162,17 +162,13 @@ class Parser:
             inside = self._parenthesis(before, ids=True) if kind == "(" else self.lexer.take().value
             if isinstance(inside, Part):
                 part = inside
-            elif isinstance(inside, int) and not self._arithmetic_follows():
+            elif isinstance(inside, int) and self._kind() in _AFTER_TERM:
                 part = Part(self.values.number(inside, before), before)
             else:
                 part = self._relation(inside)
         else:
             part = self._rterm()
         return Part(not_(part.test), part.qual) if odd else part
-
-    def _arithmetic_follows(self) -> bool:
-        kind = self._kind()
-        return kind in _OPERATORS or kind in _RELATIONS
 
     def _parenthesis(self, before: Qual, *, ids: bool) -> Part | Arith | int:
         """Read "(" … ")" of any sort: an expression, a list of ids (if *ids*), a value, a number."""
