@@ -186,6 +186,8 @@ def _check(kind: str) -> Callable[[Any], bool]:
         return lambda v: v is None
     if kind == "Any":
         return lambda _v: True
+    if kind == "Struct":
+        return lambda v: isinstance(v, Struct)
     if kind.startswith("list[") and kind.endswith("]"):
         item = _check(kind[5:-1])
         return lambda v: type(v) is list and all(map(item, v))

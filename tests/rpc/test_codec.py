@@ -122,3 +122,14 @@ WORDS = {  # NetBSD 4 <sys/sockio.h>, 32-bit
 @pytest.mark.parametrize("name", WORDS)
 def test_command_words_are_netbsds(name):
     assert ROWS[name].word == WORDS[name]
+
+
+def test_a_command_in_a_command_keeps_its_struct():
+    from libnet.ioctl.bridge import BRDG, IfbaConf, IfbaReq, IfbIfConf, IfbReq
+    from libnet.ioctl.sockio import IfDrv
+
+    args = [row.arg() for row in BRDG.values()]
+    args += [IfbIfConf([IfbReq("wm0", 7)]), IfbaConf([IfbaReq("wm0", bytes(6), 9, 1)]), None]
+    for arg in args:
+        req = IfDrv("bridge0", 1, arg)
+        assert decode(encode(req)) == req
