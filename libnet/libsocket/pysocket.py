@@ -403,10 +403,14 @@ class BoxSocket(_socket.socket):
         if end is None:
             super().close()
             return
-        self.table.live.pop(self.fileno(), None)
+        fd, table = self.fileno(), self.table
+        table.live.pop(fd, None)
         try:
             super().close()
         finally:
+            if table.parked.get(fd) is end:
+                # ssl makes its object around the descriptor first and detaches ours afterwards.
+                table.forget(fd)
             end.release()
 
     def detach(self) -> int:
@@ -414,7 +418,6 @@ class BoxSocket(_socket.socket):
         fd = super().detach()
         end, self._end = self._end, None
         if end is not None:
-            self.table.live.pop(fd, None)
             self.table.park(fd, end)
         return fd
 

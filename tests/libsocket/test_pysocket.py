@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _socket
 import errno
+import importlib
 import os
 import select
 import socket
@@ -225,6 +226,71 @@ def test_errors_are_of_the_classes_that_programs_catch():
     assert isinstance(host_error("ETIMEDOUT"), TimeoutError)
     assert host_error("ENOTSUP").errno == errno.EOPNOTSUPP
     assert host_error("EWEIRD").errno == errno.EIO
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A key and a certificate for itself, in one file."""
+    import datetime
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "box")])
+    begin = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(begin)
+        .not_valid_after(begin + datetime.timedelta(days=36500))
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    form = serialization.PrivateFormat.PKCS8
+    path = tmp_path_factory.mktemp("tls") / "box.pem"
+    path.write_bytes(
+        key.private_bytes(pem, form, serialization.NoEncryption()) + made.public_bytes(pem)
+    )
+    return str(path)
+
+
+def test_tls_over_a_stream(lab, certificate):
+    """What ssl does with a socket: an object around its descriptor, C code that reads and writes."""
+    one, two = lab.pair()
+    clients = lab.inside(lambda: len(lab.server.clients))
+    held = {name: sys.modules.pop(name, None) for name in ("ssl", "socket", "_socket")}
+    sys.modules["socket"] = lab.socket
+    sys.modules["_socket"] = lab.socket._socket
+    try:
+        ssl = importlib.import_module("ssl")
+        theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        theirs.load_cert_chain(certificate)
+        ours = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        ours.check_hostname, ours.verify_mode = False, ssl.CERT_NONE
+
+        def serve():
+            with theirs.wrap_socket(two, server_side=True) as secure:
+                secure.sendall(secure.recv(1 << 20).upper())
+
+        server = threading.Thread(target=serve)
+        server.start()
+        with ours.wrap_socket(one) as secure:
+            assert secure.getpeername() == ("127.0.0.1", 7000)
+            secure.sendall(b"secret" * 1000)
+            got = b""
+            while len(got) < 6000:
+                got += secure.recv(8192)
+        server.join()
+        assert got == b"SECRET" * 1000
+    finally:
+        sys.modules.pop("ssl", None)
+        sys.modules.update({name: value for name, value in held.items() if value is not None})
+    lab.until(lambda: len(lab.server.clients) == clients - 2)
 
 
 def test_threads_share_a_socket(lab):
