@@ -357,7 +357,10 @@ class Rule:
 
 def _word(addr: PfRuleAddr) -> tuple[object, ...]:
     wrap = addr.addr
-    return wrap.type, wrap.addr & wrap.mask, wrap.mask, wrap.ifname, wrap.iflags, wrap.tblname
+    mask = wrap.mask
+    if wrap.type == p.PF_ADDR_DYNIFTL and mask == 0xFFFFFFFF:
+        mask = (1 << 128) - 1  # a whole address is one, of whichever family the rule is
+    return wrap.type, wrap.addr & wrap.mask, mask, wrap.ifname, wrap.iflags, wrap.tblname
 
 
 class RuleList:

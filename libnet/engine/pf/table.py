@@ -278,6 +278,7 @@ class Tables:
         self.entries = 0
         self._anchor_ref = anchor_ref
         self._anchor_known = anchor_known
+        self._anchors_seen: set[str] = set()
 
     # -- tables coming and going
 
@@ -334,10 +335,15 @@ class Tables:
                 self._anchor_ref(kt.anchor, -1)
 
     def selected(self, table: PfrTable, flags: int) -> list[Ktable]:
-        """Return the tables of an anchor (or of all), by name. Raises ESRCH."""
+        """Return the tables of an anchor (or of all), by name. Raises ENOENT.
+
+        An anchor that has become empty has no tables; one that never was is an error.
+        """
         everywhere = flags & p.PFR_FLAG_ALLRSETS
-        if table.anchor and not everywhere and not self._anchor_known(table.anchor):
-            raise NetError("ESRCH")
+        if table.anchor and not everywhere:
+            if not self._anchor_known(table.anchor) and table.anchor not in self._anchors_seen:
+                raise NetError("ENOENT")
+            self._anchors_seen.add(table.anchor)
         got = [
             kt
             for kt in self.tables.values()
