@@ -5,6 +5,7 @@ from __future__ import annotations
 from cmds.pfctl.session import OLD_DIALECT, Session
 from libnet.addr import AF_INET, AF_INET6
 from libnet.conf.pfconf.addr6 import ntop
+from libnet.conf.pfconf.hosts import HostReader
 from libnet.conf.pfconf.names import LIMITS, TIMEOUTS
 from libnet.errors import NetError
 from libnet.ioctl.pf import (
@@ -24,6 +25,7 @@ from libnet.ioctl.pf import (
     FCNT_NAMES,
     LCNT_NAMES,
     PAGE_STATES,
+    PF_ADDR_DYNIFTL,
     PF_BINAT,
     PF_DROP,
     PF_GET_CLR_CNTR,
@@ -122,8 +124,18 @@ class RuleLister:
             if got is None:
                 raise Stop
             got.rule.rpool.list = self._pool(path, action, head.ticket, nr)
+            if self.session.env.fixture:
+                self._count_fixture(got.rule)
             found.append(got)
         return found
+
+    def _count_fixture(self, rule: PfRule) -> None:
+        """Count an interface's addresses in the fixture: it is the only source of interfaces."""
+        reader = HostReader(self.session.env, self.session.complain)
+        for wrap in (rule.src.addr, rule.dst.addr):
+            if wrap.type == PF_ADDR_DYNIFTL:
+                found = reader.lookup(wrap.ifname, wrap.iflags)
+                wrap.cnt = sum(rule.af in (0, one.af) for one in found)
 
     def _pool(self, path: str, action: int, ticket: int, nr: int) -> list[object]:
         pp = PfIocPoolAddr(anchor=path, r_action=action, r_num=nr, ticket=ticket)

@@ -369,10 +369,12 @@ class PfStruct(Struct):
     """A Struct whose nested defaults are made anew for every value, and that can be copied."""
 
     _nested: ClassVar[tuple[str, ...]] = ()
+    _lists: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         cls._nested = tuple(n for n, v in cls._defaults.items() if isinstance(v, PfStruct))
+        cls._lists = tuple(n for n, v in cls._defaults.items() if type(v) is list)
 
     def __init__(self, *args: Any, **kw: Any) -> None:
         super().__init__(*args, **kw)
@@ -385,12 +387,15 @@ class PfStruct(Struct):
         """Return a copy that shares nothing that can change."""
         new = object.__new__(type(self))
         table = new.__dict__
-        for name, value in self.__dict__.items():
-            if type(value) is list:
-                value = [v.copy() if isinstance(v, PfStruct) else v for v in value]
-            elif isinstance(value, PfStruct):
-                value = value.copy()
-            table[name] = value
+        table.update(self.__dict__)
+        for name in self._nested:
+            table[name] = table[name].copy()
+        for name in self._lists:
+            value = table[name]
+            if value and isinstance(value[0], PfStruct):
+                table[name] = [one.copy() for one in value]
+            else:
+                table[name] = value[:]
         return new
 
 

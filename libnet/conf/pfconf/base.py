@@ -20,6 +20,9 @@ LOAD_OPTIONS: Final = 0x08
 LOAD_TABLES: Final = 0x10
 LOAD_ALL: Final = 0x1F
 
+# How deep lists, and anchors, may be nested.
+MAX_NEST: Final = 64
+
 # pfctl -o.
 OPTIMIZE_NONE: Final = 0
 OPTIMIZE_BASIC: Final = 1
@@ -28,6 +31,10 @@ OPTIMIZE_PROFILE: Final = 2
 
 class Fatal(Exception):
     """What ends the program at once; the text goes after "pfctl: "."""
+
+
+class TooDeep(Exception):
+    """Braces are nested beyond MAX_NEST; reading ends, as yacc's does when its stack is full."""
 
 
 class Recover(Exception):
@@ -128,6 +135,7 @@ class ParserBase:
         self._kind: str | None = None
         self._text = ""
         self._quiet_for = 0
+        self._nested = 0
 
     # -- messages
 
@@ -205,9 +213,21 @@ class ParserBase:
             text += " " + self.shift()
         return text
 
+    def deeper(self) -> None:
+        """Count a brace; leave() takes it back. Raises TooDeep."""
+        self._nested += 1
+        if self._nested > MAX_NEST:
+            self.error("yacc stack overflow")
+            raise TooDeep
+
+    def leave(self) -> None:
+        """Take back a deeper()."""
+        self._nested -= 1
+
     def recover(self) -> bool:
         """Pass over the rest of the line; False at the end of the text."""
         self._quiet_for = 3
+        self._nested = 0
         while True:
             kind = self.peek()
             if kind == EOF:

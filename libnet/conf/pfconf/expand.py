@@ -99,6 +99,10 @@ class Lists:
         self.icmps: list[Icmp] = []
         self.pool: list[Host] = []
 
+    def single(self) -> bool:
+        """Tell whether the product is one rule."""
+        return all(len(getattr(self, name)) < 2 for name in self.__slots__ if name != "pool")
+
 
 class Expander(Phrases):
     """Turns statements into rules of the ruleset that is being read."""
@@ -125,14 +129,15 @@ class Expander(Phrases):
         added = 0
         errors = [0]
         uids, gids = lists.uids or [_NO_PORT], lists.gids or [_NO_PORT]
+        single = lists.single()
         for iface in lists.ifaces or [_NO_IFACE]:
             for proto in lists.protos or [0]:
                 for icmp in lists.icmps or [_NO_ICMP]:
                     for pair in self._pairs(lists):
                         for uid in uids:
                             for gid in gids:
-                                rule = self._combine(base, iface, proto, icmp, pair, uid, gid)
-                                if rule is None:
+                                rule = base if single else base.copy()
+                                if not self._combine(rule, iface, proto, icmp, pair, uid, gid):
                                     continue
                                 added += self._finish(
                                     rule, lists, iface, icmp, pair, anchor_call, anchor, errors
@@ -156,29 +161,28 @@ class Expander(Phrases):
 
     def _combine(
         self,
-        base: PfRule,
+        rule: PfRule,
         iface: Iface,
         proto: int,
         icmp: Icmp,
         pair: tuple[Host, Range, str | None, Host, Range],
         uid: Range,
         gid: Range,
-    ) -> PfRule | None:
-        """Return the rule of one combination, or None when its families do not fit."""
+    ) -> bool:
+        """Make *rule* that of one combination; False when its families do not fit."""
         src, _, os, dst, _ = pair
-        af = base.af
+        af = rule.af
         if (
             (af and src.af and af != src.af)
             or (af and dst.af and af != dst.af)
             or (src.af and dst.af and src.af != dst.af)
             or (src.ifindex and dst.ifindex and src.ifindex != dst.ifindex)
         ):
-            return None
+            return False
         if iface.name and (src.ifindex or dst.ifindex):
             index = self.hosts.index_of(iface.name)
             if (src.ifindex and src.ifindex != index) or (dst.ifindex and dst.ifindex != index):
-                return None
-        rule = base.copy()
+                return False
         rule.af = af or src.af or dst.af
         rule.ifname = (
             iface.name or self.hosts.name_of(src.ifindex) or self.hosts.name_of(dst.ifindex)
@@ -193,7 +197,7 @@ class Expander(Phrases):
             if rule.keep_state > PF_STATE_NORMAL:
                 rule.keep_state = PF_STATE_NORMAL
         rule.os_fingerprint = PF_OSFP_ANY if os is None else self._os(os)
-        return rule
+        return True
 
     def _os(self, name: str) -> int:
         number = self.fps.number(name)

@@ -645,6 +645,7 @@ class FilterStatements(PoolStatements):
     def _braces(self) -> None:
         """Take the rules of an inline anchor into a ruleset of their own."""
         self.shift()
+        self.deeper()
         self.depth += 1
         self.brace_count += 1
         holder = self.find_or_create(f"_{self.brace_count}")
@@ -664,6 +665,7 @@ class FilterStatements(PoolStatements):
                 self.shift()
             if self.accept("}"):
                 break
+        self.leave()
         self.last_anchor = self.current
         self.depth -= 1
         above = self.stack[self.depth]
@@ -801,12 +803,12 @@ class FilterStatements(PoolStatements):
             both.src.hosts = [net]
         else:
             both.src.hosts = self.hosts.lookup(iface.name, PFI_AFLAG_NETWORK)
+        again = rule.copy()
+        again.logif = 0
         if both.src.hosts:
             self.expand(rule, Lists([other], [], both))
         if iface.flags & IFF_LOOPBACK:
             return
-        again = rule.copy()
-        again.logif = 0
         if iface.dynamic:
             both.src.hosts = [Host(PF_ADDR_DYNIFTL, dyn=iface.name, bits=128)]
         else:

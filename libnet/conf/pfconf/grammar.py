@@ -6,7 +6,7 @@ Not in either: include, match, divert-to, address ranges, nat-to and rdr-to.
 
 from __future__ import annotations
 
-from libnet.conf.pfconf.base import Conf, Recover, Settings
+from libnet.conf.pfconf.base import Conf, Recover, Settings, TooDeep
 from libnet.conf.pfconf.env import Env
 from libnet.conf.pfconf.filter import FilterStatements
 from libnet.conf.pfconf.fp import Fingerprints
@@ -54,6 +54,8 @@ class Parser(FilterStatements):
             except Recover:
                 if not self.recover():
                     break
+            except TooDeep:
+                break
         if self.settings.verbose > 1:
             for name in self.macros.unused():
                 self.say(f"warning: macro '{name}' not used")

@@ -47,12 +47,14 @@ class Phrases(ParserBase):
 
     def items(self, item: Callable[[], T]) -> list[T]:
         """Take `{ item, item item }` with its closing brace, the opening one being gone."""
+        self.deeper()
         found = [item()]
         while self.peek() != "}":
             if self.peek() == ",":
                 self.shift()
             found.append(item())
         self.shift()
+        self.leave()
         return found
 
     def one_or_list(self, item: Callable[[], T]) -> list[T]:
