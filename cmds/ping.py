@@ -92,7 +92,7 @@ def run(ctx: Ctx, operands: tuple[str, ...], **given: Any) -> int:
         asked.superuser(conf)
         if len(operands) + (given["host"] is not None) != 1:
             return _command.usage(ctx)
-        asked.addresses(conf, given["host"] or operands[0])
+        asked.addresses(conf, operands[0] if given["host"] is None else given["host"])
         if given["policies"]:
             asked.policies()
         _configure(sock, err, conf, given)

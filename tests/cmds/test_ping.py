@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import cmds.ping
@@ -372,6 +372,7 @@ WORDS = st.lists(
 
 
 @settings(max_examples=150, deadline=None)
+@example(words=["-h", ""])
 @given(WORDS)
 def test_arbitrary_words_never_escape(words):
     with World(seed=1) as made:
