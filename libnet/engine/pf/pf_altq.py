@@ -182,11 +182,15 @@ class AltqHalf:
         raise NetError("ENODEV")
 
     def getqstats(self, req: p.PfIocQstats) -> p.PfIocQstats:
-        """DIOCGETQSTATS. Raises EBUSY, ENXIO when the queue is not in use."""
+        """DIOCGETQSTATS: zeros for queues that have not been started. Raises EBUSY, ENXIO."""
         line = self._line(req.nr, req.ticket)
         altq = self.disciplines.get(line.ifname)
         queue = None if altq is None else altq.discipline.queues.get(line.qid)
-        if queue is None or altq is None:
+        if altq is None and line.qname:
+            req.scheduler = line.scheduler
+            req.stats = p.PfQueueStats(handle=line.qid, qlimit=line.qlimit)
+            return req
+        if queue is None:
             raise NetError("ENXIO")
         req.scheduler = next(
             o.scheduler for o in self.active if o.ifname == line.ifname and not o.qname
