@@ -315,14 +315,17 @@ class Nic:
         if self.conf.verbose >= 4:
             for frame in snd:
                 self._log(4, f"tx {len(frame)} octets {frame[:14].hex()}")
-        send = self.port.send
-        while snd:
+        port = self.port
+        if len(snd) == 1:
             frame = snd.popleft()
-            if type(frame) is bytes or self.port.offload:
-                send(frame)
-            else:
-                for whole in fit((frame,)):
-                    send(whole)
+            if type(frame) is bytes or port.offload:
+                port.send(frame)
+                return
+            port.send_many(fit((frame,)))
+            return
+        frames = list(snd)
+        snd.clear()
+        port.send_many(frames if port.offload else fit(frames))
 
     def ioctl(self, row: Any, arg: Any) -> Any:
         """Answer SIOCGDRVCOM; BSD ports do not."""

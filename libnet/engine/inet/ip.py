@@ -119,6 +119,10 @@ class Ip:
         self._id = (self._id + 1) & 0xFFFF
         return self._id
 
+    def skipids(self, count: int) -> None:
+        """Leave out *count* identifications, which the pieces of one packet have taken."""
+        self._id = (self._id + count) & 0xFFFF
+
     def iptime(self) -> int:
         """Return milliseconds since midnight UT."""
         return int(self.stack.clock.wall() * 1000) % 86400000

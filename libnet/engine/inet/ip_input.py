@@ -10,7 +10,6 @@ from libnet.engine.inet.ip_var import IP_HDR, IP_HLEN
 from libnet.engine.kern.mbuf import M_CANFASTFWD, M_LOOP, M_CSUM_IPv4, Mbuf
 from libnet.engine.pfil.pfil import PFIL_IN
 from libnet.ioctl.ifflags import IFF_LOOPBACK, IFF_UP
-from libnet.wire.cksum import in_cksum
 from libnet.wire.icmp import ICMP_UNREACH, ICMP_UNREACH_HOST
 from libnet.wire.ipv4 import IPPROTO_IGMP
 
@@ -66,7 +65,7 @@ class IpInput:
         if (
             not m.csum_flags & M_CSUM_IPv4
             or (self.ip.do_loopback_cksum and rcvif.flags & IFF_LOOPBACK)
-        ) and in_cksum(data[:hlen]):
+        ) and int.from_bytes(data[:hlen], "big") % 0xFFFF:
             stack.drop(m, "ip", "badsum")
             return
         if length < hlen:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import TYPE_CHECKING, Final
 
-from libnet.addr import INADDR_BROADCAST, SockaddrIn, is_multicast
+from libnet.addr import INADDR_BROADCAST, SockaddrIn
 from libnet.engine.inet.ip_var import (
     IP_ALLOWBROADCAST,
     IP_DEFAULT_MULTICAST_TTL,
@@ -24,6 +25,7 @@ from libnet.engine.kern.mbuf import (
     M_LOOP,
     M_MCAST,
     M_CSUM_IPv4,
+    M_CSUM_TCPv4,
     M_CSUM_UDPv4,
     Mbuf,
 )
@@ -36,7 +38,7 @@ from libnet.ioctl.ifflags import (
     IFF_MULTICAST,
     IFF_POINTOPOINT,
 )
-from libnet.wire.cksum import in4_cksum, in_cksum
+from libnet.wire.cksum import in_cksum, in_cksum_add, pseudo_sum
 from libnet.wire.ipv4 import (
     IP_DF,
     IP_MAXPACKET,
@@ -54,6 +56,8 @@ if TYPE_CHECKING:
     from libnet.engine.route.table import Rtentry
 
 _pack = IP_HDR.pack
+_u32 = Struct("!I").unpack_from
+_from_bytes = int.from_bytes
 _OURS: Final = IP_FORWARDING | IP_RAWOUTPUT
 _SPECIAL: Final = RTF_GATEWAY | RTF_REJECT | RTF_BLACKHOLE
 _TCP_CKSUM: Final = 16
@@ -110,7 +114,7 @@ class IpOutput:
             ifp = ifa.ifp
             mtu = ifp.mtu
             m.ttl = 1
-        elif (is_multicast(dst) or dst == INADDR_BROADCAST) and (
+        elif (dst >> 28 == 0xE or dst == INADDR_BROADCAST) and (
             bound is not None or (moptions is not None and moptions.ifp is not None)
         ):
             rt = None
@@ -170,7 +174,16 @@ class IpOutput:
         if ours:
             if flags & IP_MTUDISC and rt is not None and not rt.locks & RTV_MTU:
                 m.ip_off = IP_DF
-            self._header(m, opt)
+            # With nobody to look at it, or to do it, the header's checksum is done with the header.
+            summed = (
+                opt is None
+                and not self.head.hooks_out
+                and not ifp.csum_flags_tx & M_CSUM_IPv4
+                and not ifp.flags & IFF_LOOPBACK
+            )
+            self._header(m, opt, summed=summed)
+        else:
+            summed = True
         head = self.head
         if head.hooks_out:
             seen = m.data
@@ -190,7 +203,7 @@ class IpOutput:
         if m.gso_size and (not ifp.capenable_tx & IFCAP_TSO4 or m.gso_size + 40 > mtu):
             self._tso_output(m, ifp, hop, rt, mtu)
             return
-        if ours:
+        if not summed:
             # The header's checksum is still 0.
             if ifp.csum_flags_tx & M_CSUM_IPv4:
                 m.csum_flags |= M_CSUM_IPv4
@@ -279,8 +292,8 @@ class IpOutput:
             raise NeedFrag(ifp.mtu)
         m.flags |= M_BCAST
 
-    def _header(self, m: Mbuf, opt: IpOpts | None) -> None:
-        """Put a header before *m*, its checksum 0 for now. Raises EMSGSIZE."""
+    def _header(self, m: Mbuf, opt: IpOpts | None, *, summed: bool = False) -> None:
+        """Put a header before *m*, its checksum 0 for now unless *summed*. Raises EMSGSIZE."""
         if opt is None:
             hlen, vhl, extra = IP_HLEN, 0x45, b""
         else:
@@ -292,7 +305,13 @@ class IpOutput:
             self.stack.drop(m, "ip", "toolongout")
             raise NetError("EMSGSIZE")
         m.hlen, m.ip_len = hlen, length
-        head = _pack(vhl, m.tos, length, m.ip_id, m.ip_off, m.ttl, m.proto, 0, m.src, m.dst)
+        cksum = 0
+        if summed:
+            # Each field is congruent to the sum of its words.
+            value = (vhl << 8) + m.tos + length + m.ip_id + m.ip_off
+            value += (m.ttl << 8) + m.proto + m.src + m.dst
+            cksum = 0xFFFF - (value % 0xFFFF or 0xFFFF)
+        head = _pack(vhl, m.tos, length, m.ip_id, m.ip_off, m.ttl, m.proto, cksum, m.src, m.dst)
         m.data = head + extra + m.data
 
     def _ip_cksum(self, m: Mbuf) -> None:
@@ -397,43 +416,78 @@ class IpOutput:
 
     def _tso_output(self, m: Mbuf, ifp: Ifnet, hop: int, rt: Rtentry | None, mtu: int) -> None:
         """Cut a TCP super-frame into segments for an interface that cannot (ip_tso_output)."""
-        for data in self.segments(m, mtu):
-            piece = Mbuf(data, m.rcvif, m.flags)
-            piece.tags = m.tags
-            ifp.output(piece, hop, rt)
+        ipcsum = not ifp.csum_flags_tx & M_CSUM_IPv4
+        l4csum = not ifp.csum_flags_tx & M_CSUM_TCPv4
+        pieces = self.segments(m, mtu, ipcsum=ipcsum, l4csum=l4csum)
+        self.ip.skipids(len(pieces) - 1)
+        m.csum_flags = (0 if ipcsum else M_CSUM_IPv4) | (0 if l4csum else M_CSUM_TCPv4)
+        m.gso_size = 0
+        ifp.output_many(pieces, m, hop, rt)
 
     @staticmethod
-    def segments(m: Mbuf, mtu: int) -> list[bytes]:
-        """Return the TCP segments of super-frame *m*, checksums and identifications done."""
+    def segments(m: Mbuf, mtu: int, *, ipcsum: bool = True, l4csum: bool = True) -> list[bytes]:
+        """Return the TCP segments of super-frame *m*, identifications and checksums done.
+
+        ipcsum, l4csum  False leaves that checksum to the interface: 0, and the pseudo-header sum
+        """
         data, hlen = m.data, m.hlen
         if m.proto != IPPROTO_TCP or len(data) < hlen + 20:
             return [data]
-        thlen = (data[hlen + 12] >> 4) << 2
-        start = hlen + thlen
+        start = hlen + ((data[hlen + 12] >> 4) << 2)
+        end = min(m.ip_len, len(data))
         size = min(m.gso_size, mtu - start)
-        if thlen < 20 or start > len(data) or size < 1:
+        if start < hlen + 20 or start > end or size < 1:
             return [data]
-        seq = int.from_bytes(data[hlen + 4 : hlen + 8], "big")
-        payload = data[start : m.ip_len]
+        seq = _u32(data, hlen + 4)[0]
         flags = data[hlen + 13]
+        ident = m.ip_id
+        # Everything but length, identification, numbers, flags and checksums is the same in all.
+        first, second, third = data[:2], data[6:10], data[12 : hlen + 4]
+        fourth, fifth, sixth = (
+            data[hlen + 8 : hlen + 13],
+            data[hlen + 14 : hlen + 16],
+            data[hlen + 18 : start],
+        )
+        ipsum = _word(first) + _word(second) + _word(data[12:hlen])
+        thlen = start - hlen
+        pseudo = pseudo_sum(m.src, m.dst, IPPROTO_TCP, 0)
+        l4sum = pseudo + _word(data[hlen : hlen + 4]) + _word(data[hlen + 8 : hlen + 12])
+        l4sum += (data[hlen + 12] << 8) + _word(fifth) + _word(sixth)
+        pack = Struct(f"!2sHH4sH{len(third)}sI5sB2sH{len(sixth)}s").pack
         out = []
-        for number, pos in enumerate(range(0, max(len(payload), 1), size)):
-            part = payload[pos : pos + size]
-            mask = 0xFF if pos + size >= len(payload) else 0xF6  # FIN and PSH only at the end
-            if number:
-                mask &= 0x7F  # CWR only on the first
-            tcp = bytearray(data[hlen:start])
-            tcp[4:8] = ((seq + pos) & 0xFFFFFFFF).to_bytes(4, "big")
-            tcp[13] = flags & mask
-            tcp[16:18] = b"\0\0"
-            segment = bytes(tcp) + part
-            cksum = in4_cksum(m.src, m.dst, IPPROTO_TCP, segment)
-            head = bytearray(data[:hlen])
-            head[2:4] = (hlen + len(segment)).to_bytes(2, "big")
-            head[4:6] = ((m.ip_id + number) & 0xFFFF).to_bytes(2, "big")
-            head[10:12] = b"\0\0"
-            head[10:12] = in_cksum(head).to_bytes(2, "big")
+        now = flags & 0xF6  # FIN and PSH only at the end
+        while True:
+            stop = start + size
+            if stop >= end:
+                stop = end
+                now = flags & (0xFF if start == hlen + thlen else 0x7F)
+            part = data[start:stop]
+            length = hlen + thlen + stop - start
+            cksum = 0
+            if ipcsum:
+                cksum = 0xFFFF - ((ipsum + length + ident) % 0xFFFF or 0xFFFF)
+            if l4csum:
+                value = _from_bytes(part, "big")
+                if length - hlen & 1:
+                    value <<= 8
+                value += l4sum + length - hlen + seq + now
+                tsum = 0xFFFF - (value % 0xFFFF or 0xFFFF)
+            else:
+                tsum = in_cksum_add(pseudo, length - hlen)
             out.append(
-                bytes(head) + segment[:16] + cksum.to_bytes(2, "big") + segment[_TCP_CKSUM + 2 :]
+                pack(
+                    first, length, ident, second, cksum, third, seq, fourth, now, fifth, tsum, sixth
+                )
+                + part
             )
-        return out
+            if stop >= end:
+                return out
+            start = stop
+            seq = (seq + size) & 0xFFFFFFFF
+            ident = (ident + 1) & 0xFFFF
+            now = flags & 0x76  # CWR only on the first
+
+
+def _word(octets: bytes) -> int:
+    """Return *octets*, an even number of them, as one integer: congruent to the sum of its words."""
+    return _from_bytes(octets, "big")

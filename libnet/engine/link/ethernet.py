@@ -77,6 +77,7 @@ class Ethernet:
         ifp.lladdr = lladdr
         ifp.flags |= IFF_BROADCAST | IFF_SIMPLEX | IFF_MULTICAST
         ifp.output = lambda m, dst, rt: self.output(ifp, m, dst, rt)
+        ifp.output_many = lambda packets, m, dst, rt: self.output_many(ifp, packets, m, dst, rt)
 
     def input(self, ifp: Ifnet, frames: Sequence[bytes]) -> None:
         """Take frames that *ifp* received, in order (ether_input)."""

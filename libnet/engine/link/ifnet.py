@@ -78,6 +78,7 @@ class Ifnet:
     multi       link multicast address -> reference count
 
     output(m, dst, rt)  send *m*, a packet of family AF_INET, to the next hop (set by its kind)
+    output_many(packets, m, dst, rt)  send several to one next hop, with the marks of *m*
     start()             move frames from the send queue to the wire (the driver's)
     init() stop()       the driver's; init when it comes up, stop when it goes down
     setaddr()           called before the interface is given an address; raises NetError to refuse
@@ -132,6 +133,7 @@ class Ifnet:
         self.altq: Any = None
 
         self.output: Callable[[Mbuf, int, Any], None] = self._no_output
+        self.output_many: Callable[[list[bytes], Mbuf, int, Any], None] = self._each
         self.start: Callable[[], None] = self._nothing
         self.init: Callable[[], None] = self._nothing
         self.stop: Callable[[], None] = self._nothing
@@ -147,6 +149,15 @@ class Ifnet:
     @staticmethod
     def _no_output(m: Mbuf, dst: int, rt: Any) -> None:
         raise NetError("ENETDOWN")
+
+    def _each(self, packets: list[bytes], m: Mbuf, dst: int, rt: Any) -> None:
+        for data in packets:
+            one = m.copy()
+            one.data = data
+            one.src, one.dst, one.proto, one.tos, one.ttl = m.src, m.dst, m.proto, m.tos, m.ttl
+            one.hlen, one.ip_len = m.hlen, len(data)
+            one.ip_id, one.ip_off = int.from_bytes(data[4:6], "big"), m.ip_off
+            self.output(one, dst, rt)
 
     @staticmethod
     def _no_ioctl(row: Any, arg: Any) -> Any:

@@ -48,6 +48,7 @@ from libnet.engine.tcp.tcp_var import (
     TF_ECN_SND_ECE,
     TF_FASTRECOV,
     TF_NEEDFIN,
+    TF_NODELAY,
     TF_RCVD_SCALE,
     TF_RCVD_TSTMP,
     TF_REQ_SCALE,
@@ -140,46 +141,50 @@ class TcpInput:
             self._unconnected(m, key, wseq, wack, off, flags, wwin, urp)
             return
         tp: Tcpcb = inp.ppcb
+        tpflags = tp.flags
         if (
-            tp.state in _PREDICTED
-            and flags & _NOT_PUSH == TH_ACK
-            and not tp.flags & _BUSY
+            flags & _NOT_PUSH == TH_ACK
+            and not tpflags & _BUSY
             and tp.reass is None
+            and tp.state in _PREDICTED
         ):
             rcv_nxt = tp.rcv_nxt
-            if off == _OFF_TS and opt0 == TSTAMP_HDR and tp.flags & TF_RCVD_TSTMP:
-                start = hlen + 32
+            if opt0 == TSTAMP_HDR and off == _OFF_TS and tpflags & TF_RCVD_TSTMP:
+                tlen = size - 32
                 good = wseq == rcv_nxt & MASK and (tsval - tp.ts_recent) & MASK < _HALF
             else:
-                start = hlen + HDRLEN
-                good = off == _OFF_BARE and not tp.flags & TF_RCVD_TSTMP and wseq == rcv_nxt & MASK
-            if good:
-                tlen = size - start + hlen
-                acked = (wack - tp.snd_una) & MASK
+                tlen = size - HDRLEN
+                good = wseq == rcv_nxt & MASK and off == _OFF_BARE and not tpflags & TF_RCVD_TSTMP
+            so = tp.so
+            if tlen and good:
+                rcv = so.rcv
+                good = (tlen <= rcv.hiwat - rcv.cc or tlen <= tp.rcv_adv - rcv_nxt) and not (
+                    so.state & SS_CANTRCVMORE or tp.state == TCPS_CLOSE_WAIT
+                )
+            if good and not so.options & SO_DEBUG:
+                una = tp.snd_una
+                acked = (wack - una) & MASK
+                win = wwin << tp.snd_scale
                 if acked:
                     if (
-                        acked <= tp.snd_max - tp.snd_una
+                        acked <= tp.snd_max - una
                         and tp.snd_nxt == tp.snd_max
                         and not tp.rxtshift
                         and (tp.sack is None or not tp.sack.ranges)
-                        and not tp.so.options & SO_DEBUG
-                        and (not tlen or self._fits(tp, tlen))
                     ):
-                        self._predicted_ack(tp, acked, wwin << tp.snd_scale, tlen)
+                        self._predicted_ack(tp, acked, win, tlen)
                         if tlen and not tp.flags & TF_DEAD:
-                            self._predicted_data(tp, data[start:], tlen, flags, tsval)
+                            self._predicted_data(tp, data[hlen + size - tlen :], tlen, flags, tsval)
                         return
-                elif tlen and self._fits(tp, tlen) and not tp.so.options & SO_DEBUG:
-                    win = wwin << tp.snd_scale
-                    if win == tp.snd_wnd or tp.snd_max == tp.snd_una:
-                        if win != tp.snd_wnd:
-                            tp.snd_wnd = win
-                            if win > tp.max_sndwnd:
-                                tp.max_sndwnd = win
-                        tp.snd_wl1, tp.snd_wl2 = rcv_nxt, tp.snd_una
-                        stat["preddat"] += 1
-                        self._predicted_data(tp, data[start:], tlen, flags, tsval)
-                        return
+                elif tlen and (win == tp.snd_wnd or tp.snd_max == una):
+                    if win != tp.snd_wnd:
+                        tp.snd_wnd = win
+                        if win > tp.max_sndwnd:
+                            tp.max_sndwnd = win
+                    tp.snd_wl1, tp.snd_wl2 = rcv_nxt, una
+                    stat["preddat"] += 1
+                    self._predicted_data(tp, data[hlen + size - tlen :], tlen, flags, tsval)
+                    return
         thl = (off >> 4) << 2
         if not HDRLEN <= thl <= size:
             self.stack.drop(m, "tcp", "rcvbadoff", f"header length {thl}")
@@ -200,13 +205,6 @@ class TcpInput:
         return bool(rcvif.flags & IFF_LOOPBACK and self.stack.ip.loopback_l4 & M_CSUM_TCPv4)
 
     # -- the short way
-
-    def _fits(self, tp: Tcpcb, tlen: int) -> bool:
-        so = tp.so
-        if so.state & SS_CANTRCVMORE or tp.state == TCPS_CLOSE_WAIT:
-            return False
-        rcv = so.rcv
-        return bool(tlen <= rcv.hiwat - rcv.cc or tlen <= tp.rcv_adv - tp.rcv_nxt)
 
     def _predicted_ack(self, tp: Tcpcb, acked: int, win: int, tlen: int) -> None:
         """Take an ACK of something new when all goes well."""
@@ -231,8 +229,20 @@ class TcpInput:
             tp.max_sndwnd = win
         tp.snd_wl1, tp.snd_wl2 = tp.rcv_nxt, una
         if not tlen:
-            if snd.cc > tp.snd_nxt - una:
-                self.tcp.output(tp)
+            flight = tp.snd_nxt - una
+            unsent = snd.cc - flight
+            if unsent > 0:
+                # Ask output() only if it can do something: a window's worth of ACKs of data that the
+                # peer has not read yet opens nothing.
+                cwnd = tp.snd_cwnd
+                room = (win if win < cwnd else cwnd) - flight
+                if (
+                    room >= tp.segsz
+                    or not flight
+                    or 2 * room >= tp.max_sndwnd
+                    or (room >= unsent and tp.flags & TF_NODELAY)
+                ):
+                    self.tcp.output(tp)
             if so.upcall is not None and snd.hiwat - snd.cc >= snd.lowat:
                 so.wakeup()
         elif so.upcall is not None and snd.hiwat - snd.cc >= snd.lowat:
@@ -243,36 +253,33 @@ class TcpInput:
         stat = self.stat
         stat["rcvpack"] += 1
         stat["rcvbyte"] += tlen
-        now = self.clock.now
-        tp.rcvtime = now
-        if tp.flags & TF_RCVD_TSTMP and tp.last_ack_sent >= tp.rcv_nxt:
+        tcp = self.tcp
+        tp.rcvtime = now = self.clock.now
+        tpflags = tp.flags
+        rcv_nxt = tp.rcv_nxt
+        if tpflags & TF_RCVD_TSTMP and tp.last_ack_sent >= rcv_nxt:
             tp.ts_recent = tsval
             tp.ts_recent_age = now
-        tp.rcv_nxt += tlen
+        tp.rcv_nxt = rcv_nxt + tlen
         so = tp.so
         so.rcv.append(data)
         # RFC 9293 3.8.6.3: an ACK for every second full-sized segment.
-        unacked = tp.unacked + tlen
-        tp.unacked = unacked
-        if (
-            tp.flags & TF_DELACK
-            or unacked >= 2 * tp.segsz
-            or (flags & TH_PUSH and self.tcp.ack_on_push)
-        ):
-            tp.flags |= TF_ACKNOW
+        tp.unacked = unacked = tp.unacked + tlen
+        if tpflags & TF_DELACK or unacked >= 2 * tp.segsz or (flags & TH_PUSH and tcp.ack_on_push):
+            tp.flags = tpflags | TF_ACKNOW
         else:
-            tp.flags |= TF_DELACK
-            tp.t_delack = due = now + self.tcp.delack_s()
+            tp.flags = tpflags | TF_DELACK
+            tp.t_delack = due = now + tcp.delack_s()
             if due < tp.t_next:
-                self.tcp.timers.arm(tp, due)
+                tcp.timers.arm(tp, due)
         if so.upcall is not None:
             so.wakeup()
-        if tp.flags & TF_DEAD:
-            return
+            if tp.flags & TF_DEAD:
+                return
         if so.snd.cc > tp.snd_nxt - tp.snd_una:
-            self.tcp.output(tp)
+            tcp.output(tp)
         if tp.flags & TF_ACKNOW:
-            self.tcp.out.ack(tp)
+            tcp.out.ack(tp)
 
     def rtt(self, tp: Tcpcb, sample: float) -> None:
         """Take a round-trip time in seconds (RFC 6298 section 2)."""

@@ -530,23 +530,19 @@ class TcpOutput:
             flags |= TH_URG
         win = self.window(tp)
         rcv_nxt = tp.rcv_nxt
+        lport, fport = inp.lport, inp.fport
+        wseq, wack, wwin = seq & MASK, rcv_nxt & MASK, win >> tp.rcv_scale
+        tsval = int(self.clock.now * TS_HZ) + tp.ts_base & MASK
+        tsecr = tp.ts_recent
+        # Each field is congruent to the sum of its words, so the checksum needs no octets.
+        value = lport + fport + wseq + wack + 0x8000 + flags + wwin + urp + tsval + tsecr
+        value += TSTAMP_HDR + tp.table.pseudo(inp.laddr, inp.faddr, 32)
+        cksum = 0xFFFF - (value % 0xFFFF or 0xFFFF)
         m = Mbuf(
             _pack_ts(
-                inp.lport,
-                inp.fport,
-                seq & MASK,
-                rcv_nxt & MASK,
-                0x80,
-                flags,
-                win >> tp.rcv_scale,
-                tp.table.pseudo(inp.laddr, inp.faddr, 32),
-                urp,
-                TSTAMP_HDR,
-                int(self.clock.now * TS_HZ) + tp.ts_base & MASK,
-                tp.ts_recent,
+                lport, fport, wseq, wack, 0x80, flags, wwin, cksum, urp, TSTAMP_HDR, tsval, tsecr
             )
         )
-        m.csum_flags = M_CSUM_TCPv4
         m.tos = inp.tos
         adv = rcv_nxt + win
         if adv > tp.rcv_adv:
