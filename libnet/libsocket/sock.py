@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from libnet.addr import IpMreq as IpMreq
 from libnet.addr import Sockaddr
@@ -11,53 +11,48 @@ from libnet.errors import NetError
 from libnet.ioctl.registry import VOID, Ioctl
 from libnet.libsocket.transport import Transport
 from libnet.record import Struct
-
-SOCK_STREAM: Final = 1
-SOCK_DGRAM: Final = 2
-SOCK_RAW: Final = 3
-
-SOL_SOCKET: Final = 0xFFFF
-SO_DEBUG: Final = 0x0001
-SO_REUSEADDR: Final = 0x0004
-SO_DONTROUTE: Final = 0x0010
-SO_BROADCAST: Final = 0x0020
-SO_USELOOPBACK: Final = 0x0040
-SO_REUSEPORT: Final = 0x0200
-SO_TIMESTAMP: Final = 0x0400
-SO_SNDBUF: Final = 0x1001
-SO_RCVBUF: Final = 0x1002
-SO_SNDLOWAT: Final = 0x1003
-SO_RCVLOWAT: Final = 0x1004
-SO_ERROR: Final = 0x1007
-SO_TYPE: Final = 0x1008
-SO_BINDTODEVICE: Final = 0x0800
-
-IPPROTO_IP: Final = 0
-IPPROTO_ICMP: Final = 1
-IPPROTO_IGMP: Final = 2
-IPPROTO_TCP: Final = 6
-IPPROTO_UDP: Final = 17
-IPPROTO_RAW: Final = 255
-
-IP_OPTIONS: Final = 1
-IP_HDRINCL: Final = 2
-IP_TOS: Final = 3
-IP_TTL: Final = 4
-IP_RECVOPTS: Final = 5
-IP_RECVDSTADDR: Final = 7
-IP_MULTICAST_IF: Final = 9
-IP_MULTICAST_TTL: Final = 10
-IP_MULTICAST_LOOP: Final = 11
-IP_ADD_MEMBERSHIP: Final = 12
-IP_DROP_MEMBERSHIP: Final = 13
-IP_PORTRANGE: Final = 19
-IP_RECVIF: Final = 20
-IP_RECVTTL: Final = 23
-IP_DONTFRAG: Final = 67  # FreeBSD's number; the era's ping -D builds its own header instead
-
-MSG_OOB: Final = 0x1
-MSG_PEEK: Final = 0x2
-MSG_DONTROUTE: Final = 0x4
+from libnet.sockdef import IP_ADD_MEMBERSHIP as IP_ADD_MEMBERSHIP
+from libnet.sockdef import IP_DONTFRAG as IP_DONTFRAG
+from libnet.sockdef import IP_DROP_MEMBERSHIP as IP_DROP_MEMBERSHIP
+from libnet.sockdef import IP_HDRINCL as IP_HDRINCL
+from libnet.sockdef import IP_MULTICAST_IF as IP_MULTICAST_IF
+from libnet.sockdef import IP_MULTICAST_LOOP as IP_MULTICAST_LOOP
+from libnet.sockdef import IP_MULTICAST_TTL as IP_MULTICAST_TTL
+from libnet.sockdef import IP_OPTIONS as IP_OPTIONS
+from libnet.sockdef import IP_PORTRANGE as IP_PORTRANGE
+from libnet.sockdef import IP_RECVDSTADDR as IP_RECVDSTADDR
+from libnet.sockdef import IP_RECVIF as IP_RECVIF
+from libnet.sockdef import IP_RECVOPTS as IP_RECVOPTS
+from libnet.sockdef import IP_RECVTTL as IP_RECVTTL
+from libnet.sockdef import IP_TOS as IP_TOS
+from libnet.sockdef import IP_TTL as IP_TTL
+from libnet.sockdef import IPPROTO_ICMP as IPPROTO_ICMP
+from libnet.sockdef import IPPROTO_IGMP as IPPROTO_IGMP
+from libnet.sockdef import IPPROTO_IP as IPPROTO_IP
+from libnet.sockdef import IPPROTO_RAW as IPPROTO_RAW
+from libnet.sockdef import IPPROTO_TCP as IPPROTO_TCP
+from libnet.sockdef import IPPROTO_UDP as IPPROTO_UDP
+from libnet.sockdef import MSG_DONTROUTE as MSG_DONTROUTE
+from libnet.sockdef import MSG_OOB as MSG_OOB
+from libnet.sockdef import MSG_PEEK as MSG_PEEK
+from libnet.sockdef import SO_BINDTODEVICE as SO_BINDTODEVICE
+from libnet.sockdef import SO_BROADCAST as SO_BROADCAST
+from libnet.sockdef import SO_DEBUG as SO_DEBUG
+from libnet.sockdef import SO_DONTROUTE as SO_DONTROUTE
+from libnet.sockdef import SO_ERROR as SO_ERROR
+from libnet.sockdef import SO_RCVBUF as SO_RCVBUF
+from libnet.sockdef import SO_RCVLOWAT as SO_RCVLOWAT
+from libnet.sockdef import SO_REUSEADDR as SO_REUSEADDR
+from libnet.sockdef import SO_REUSEPORT as SO_REUSEPORT
+from libnet.sockdef import SO_SNDBUF as SO_SNDBUF
+from libnet.sockdef import SO_SNDLOWAT as SO_SNDLOWAT
+from libnet.sockdef import SO_TIMESTAMP as SO_TIMESTAMP
+from libnet.sockdef import SO_TYPE as SO_TYPE
+from libnet.sockdef import SO_USELOOPBACK as SO_USELOOPBACK
+from libnet.sockdef import SOCK_DGRAM as SOCK_DGRAM
+from libnet.sockdef import SOCK_RAW as SOCK_RAW
+from libnet.sockdef import SOCK_STREAM as SOCK_STREAM
+from libnet.sockdef import SOL_SOCKET as SOL_SOCKET
 
 Trace = Callable[[str], None]
 

@@ -22,33 +22,38 @@ from libnet.ioctl.sockio import (
     SIOCSHIWAT,
     SIOCSLOWAT,
 )
+from libnet.sockdef import MSG_DONTROUTE as MSG_DONTROUTE
+from libnet.sockdef import MSG_OOB as MSG_OOB
+from libnet.sockdef import MSG_PEEK as MSG_PEEK
+from libnet.sockdef import SHUT_RD as SHUT_RD
+from libnet.sockdef import SHUT_RDWR as SHUT_RDWR
+from libnet.sockdef import SHUT_WR as SHUT_WR
+from libnet.sockdef import SO_ACCEPTCONN as SO_ACCEPTCONN
+from libnet.sockdef import SO_BINDTODEVICE as SO_BINDTODEVICE
+from libnet.sockdef import SO_BROADCAST as SO_BROADCAST
+from libnet.sockdef import SO_DEBUG as SO_DEBUG
+from libnet.sockdef import SO_DONTROUTE as SO_DONTROUTE
+from libnet.sockdef import SO_ERROR as SO_ERROR
+from libnet.sockdef import SO_KEEPALIVE as SO_KEEPALIVE
+from libnet.sockdef import SO_LINGER as SO_LINGER
+from libnet.sockdef import SO_OOBINLINE as SO_OOBINLINE
+from libnet.sockdef import SO_RCVBUF as SO_RCVBUF
+from libnet.sockdef import SO_RCVLOWAT as SO_RCVLOWAT
+from libnet.sockdef import SO_REUSEADDR as SO_REUSEADDR
+from libnet.sockdef import SO_REUSEPORT as SO_REUSEPORT
+from libnet.sockdef import SO_SNDBUF as SO_SNDBUF
+from libnet.sockdef import SO_SNDLOWAT as SO_SNDLOWAT
+from libnet.sockdef import SO_TIMESTAMP as SO_TIMESTAMP
+from libnet.sockdef import SO_TYPE as SO_TYPE
+from libnet.sockdef import SO_USELOOPBACK as SO_USELOOPBACK
+from libnet.sockdef import SOCK_DGRAM as SOCK_DGRAM
+from libnet.sockdef import SOCK_RAW as SOCK_RAW
+from libnet.sockdef import SOCK_STREAM as SOCK_STREAM
+from libnet.sockdef import SOL_SOCKET as SOL_SOCKET
 
 if TYPE_CHECKING:
     from libnet.engine.kern.base import StackBase
 
-SOCK_STREAM: Final = 1
-SOCK_DGRAM: Final = 2
-SOCK_RAW: Final = 3
-
-SOL_SOCKET: Final = 0xFFFF
-SO_DEBUG: Final = 0x0001
-SO_ACCEPTCONN: Final = 0x0002
-SO_REUSEADDR: Final = 0x0004
-SO_KEEPALIVE: Final = 0x0008
-SO_DONTROUTE: Final = 0x0010
-SO_BROADCAST: Final = 0x0020
-SO_USELOOPBACK: Final = 0x0040
-SO_LINGER: Final = 0x0080
-SO_OOBINLINE: Final = 0x0100
-SO_REUSEPORT: Final = 0x0200
-SO_TIMESTAMP: Final = 0x0400
-SO_SNDBUF: Final = 0x1001
-SO_RCVBUF: Final = 0x1002
-SO_SNDLOWAT: Final = 0x1003
-SO_RCVLOWAT: Final = 0x1004
-SO_ERROR: Final = 0x1007
-SO_TYPE: Final = 0x1008
-SO_BINDTODEVICE: Final = 0x0800
 
 _FLAGS: Final = (
     SO_DEBUG
@@ -65,9 +70,6 @@ _FLAGS: Final = (
 SB_MAX: Final = 262144  # default of kern.sbmax
 MSIZE: Final = 256  # what a record costs beyond its octets
 
-MSG_OOB: Final = 0x1
-MSG_PEEK: Final = 0x2
-MSG_DONTROUTE: Final = 0x4
 
 # Socket.state (<sys/socketvar.h>).
 SS_NOFDREF: Final = 0x001  # nobody holds a descriptor for it (any more, or not yet)
@@ -82,10 +84,6 @@ SS_ISDISCONNECTED: Final = 0x800
 OOB_ROOM: Final = 1024  # what urgent data may exceed the send buffer by
 LINGER_MAX_S: Final = 32767
 RCV_ALL: Final = 1 << 62  # recv(): as much as there is
-
-SHUT_RD: Final = 0
-SHUT_WR: Final = 1
-SHUT_RDWR: Final = 2
 
 
 class Cred:
