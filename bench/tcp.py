@@ -1,7 +1,8 @@
-"""Bulk TCP between two stacks in one process, over an in-memory segment; one core."""
+"""Bulk TCP between two stacks in one process, over an in-memory segment, and 10,000 connections."""
 
 from __future__ import annotations
 
+import resource
 import time
 from typing import Any
 
@@ -10,6 +11,7 @@ from libnet.engine.kern.socket import SO_RCVBUF, SO_SNDBUF, SOCK_STREAM, SOL_SOC
 from libnet.errors import NetError
 from libnet.lab.memory import World
 
+CONNECTIONS = 10_000
 CHUNK = bytes(range(256)) * 256
 
 
@@ -79,6 +81,47 @@ def measure(options: str, octets: int, buf: int = 262144) -> float:
     return bulk.run(octets)
 
 
+def rss_kb() -> int:
+    """Return the most memory this process has used, in KB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def connections(count: int) -> None:
+    """Make *count* connections, and let two hours pass; both ends are in this process."""
+    bulk = Bulk("", 32768)
+    stack, clock = bulk.stacks[0], bulk.clock
+    listener = bulk._socket(1, 32768)
+    listener.bind(SockaddrIn(0, 5002))
+    listener.listen(128)
+    held = []
+
+    def accept(so: Any) -> None:
+        while so.q:
+            held.append(so.accept())
+
+    listener.upcall = accept
+    before, begin = rss_kb(), time.perf_counter()
+    for _ in range(count):
+        so = stack.socreate(2, SOCK_STREAM, 0, Cred())
+        so.connect(SockaddrIn(0x0A000002, 5002))
+        held.append(so)
+        for _ in range(4):
+            clock.run(clock.now)
+    took = time.perf_counter() - begin
+    clock.run(clock.now + 2)
+    assert len(held) == 2 * count, len(held)
+    each = (rss_kb() - before) / (2 * count)
+    print(
+        f"{count:,} connections: {took / count * 1e6:.0f} us to make one, {each:.1f} KB for an end"
+    )
+    begin, passes, end = time.perf_counter(), 0, clock.now + 7000
+    while (due := clock.next_due()) is not None and due < end:
+        clock.run(due)
+        passes += 1
+    took = (time.perf_counter() - begin) * 1e3
+    print(f"  two hours of silence: {passes} timer passes, {took:.1f} ms")
+
+
 def main() -> None:
     rows = (
         ("MTU 1500, no offload", "", 60e6, 60_000_000),
@@ -89,3 +132,4 @@ def main() -> None:
         rate = max(measure(options, octets) for _ in range(2))
         wanted = f"   (wanted {want / 1e6:.0f}: {rate / want:.2f} x)" if want else ""
         print(f"{title:28} {rate / 1e6:8.1f} MB/s{wanted}")
+    connections(CONNECTIONS)
