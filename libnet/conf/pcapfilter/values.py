@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from libnet.conf.pcapfilter import hosts, protos
-from libnet.conf.pcapfilter.graph import Test, or_
+from libnet.conf.pcapfilter.graph import Test, and_, not_, or_
 from libnet.conf.pcapfilter.lexer import parse_ipv6
 from libnet.conf.pcapfilter.link import (
     DLT_EN10MB,
@@ -250,11 +250,36 @@ class Values:
             case "portrange":
                 return self._range_name(text, qual)
             case "gateway":
-                raise FilterError("'gateway' not supported in this configuration")
+                return self._gateway(text, proto)
             case "proto" | "protochain":
                 return self._proto_name(text, qual)
             case _:
                 raise FilterError(_SYNTAX)
+
+    def _gateway(self, text: str, proto: str) -> Test:
+        """Return the test for packets that go through a gateway: its link address, another IP one."""
+        if proto not in ("", "ip", "arp", "rarp"):
+            raise FilterError("illegal modifier of 'gateway'")
+        names = self.names
+        octets = names.ether(text) if names else None
+        addresses = [one for one in (names.hosts(text) if names else ()) if isinstance(one, int)]
+        if octets is None:
+            if addresses:
+                raise FilterError(f"unknown ether host: {text}")
+            raise FilterError("'gateway' not supported in this configuration")
+        if not addresses:
+            raise FilterError(f"unknown host '{text}'")
+        through = hosts.ether(self.link, octets, "or")
+        if through is None:
+            raise FilterError(
+                "'gateway' supported only on ethernet/FDDI/token ring/802.11/ATM LANE/Fibre Channel"
+            )
+        itself: Test | None = None
+        for address in addresses:
+            one = hosts.host(self.link, address, 0xFFFFFFFF, proto, "or", "host")
+            itself = one if itself is None else or_(itself, one)
+        assert itself is not None
+        return and_(through, not_(itself))
 
     def _ether_name(self, text: str, dir: str) -> Test:
         kind = "802.11" if self.link.type in WLAN_PPI else _LINK_NAMES.get(self.link.type)
