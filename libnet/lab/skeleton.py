@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from libnet.conf.pfconf.pfos import PF_OS
 from libnet.drivers.table import ROWS
 
-VERSION: Final = "2\n"  # of the skeleton; another one on disk is brought up to date
+VERSION: Final = "3\n"  # of the skeleton; another one on disk is brought up to date
 
 # What /lib/dll has: the wired family, and the names whose drivers and protocols come later.
 MODULES: Final[tuple[str, ...]] = (
@@ -139,6 +140,7 @@ def files() -> dict[str, str]:
         "etc/hosts": HOSTS,
         "etc/networks": NETWORKS,
         "etc/nsswitch.conf": NSSWITCH_CONF,
+        "etc/pf.os": PF_OS,
         "etc/protocols": PROTOCOLS,
         "etc/resolv.conf": RESOLV_CONF,
         "etc/services": services(),
