@@ -11,7 +11,7 @@ from libnet.text.dump.numbers import ETHERTYPES
 
 MAX_ETHERNET_LENGTH_VAL: Final = 1500
 _TAGS: Final = frozenset((0x8100, 0x9100, 0x9200, 0x88A8))
-_MACSEC, _JUMBO, _ARISTA = 0x88E5, 0x8870, 0xD28B
+_JUMBO: Final = 0x8870
 
 # Ends of a frame, as octets and the place of a MAC address in them; None where there are none.
 Address = tuple[bytes, int] | None
@@ -22,7 +22,6 @@ _TYPES: Final[dict[int, Printer]] = {
     0x86DD: lazy("ip6.ip6_print"),
     0x0806: arp_print,
     0x8035: arp_print,
-    0x8137: lazy("ipx.ipx_ethii_print"),
     0x8863: lazy("pppoe.pppoe_print"),
     0x8864: lazy("pppoe.pppoe_print"),
     0x3C12: lazy("pppoe.pppoe_print"),
@@ -34,10 +33,6 @@ _TYPES: Final[dict[int, Printer]] = {
     0x9000: lazy("loopback.loopback_print"),
     0x8847: lazy("mpls.mpls_print"),
     0x8848: lazy("mpls.mpls_print"),
-    0x886F: lazy("msnlb.msnlb_print"),
-    0x88A2: lazy("aoe.aoe_print"),
-    0xFEFE: lazy("isoclns.isoclns_ethertype_print"),
-    0x8808: lazy("mpcp.mpcp_print"),
 }
 
 
@@ -91,20 +86,6 @@ def _ether_type(ndo: Ndo, b: bytes, o: int, at: int, length: int, kind: int) -> 
     whole = length + at - o
     told = False
     src, dst = (b, o + 6), (b, o)
-    if kind == _MACSEC:
-        if ndo.eflag:
-            _type_print(ndo, kind)
-            ndo.p(f", length {whole}: ")
-            told = True
-        from libnet.text.dump.macsec import macsec_print
-
-        plain = macsec_print(ndo, b, at, length)
-        if plain is None:
-            return at - o
-        at, length, b = plain
-        kind = b[at] << 8 | b[at + 1]
-        at += 2
-        length -= 2
     while kind in _TAGS:
         if len(b) - at < 4 or length < 4:
             ndo.protocol = "vlan"
@@ -129,8 +110,6 @@ def _ether_type(ndo: Ndo, b: bytes, o: int, at: int, length: int, kind: int) -> 
         return at - o + _llc(ndo, b, at, length, src, dst)
     if kind == _JUMBO:
         return at - o + _llc(ndo, b, at, length, src, dst)
-    if kind == _ARISTA:
-        return _arista(ndo, b, o, at, length)
     if ndo.eflag:
         _type_print(ndo, kind)
         ndo.p(", " if told else f", length {whole}: ")
@@ -153,31 +132,6 @@ def _llc(ndo: Ndo, b: bytes, at: int, length: int, src: Address, dst: Address) -
             ndo.default_print(b, at, len(b) - at)
         took = -took
     return took
-
-
-def _arista(ndo: Ndo, b: bytes, o: int, at: int, length: int) -> int:
-    """Print Arista's time stamp, and what it stands before."""
-    whole = length + at - o
-    have = len(b) - at
-    if have < 2 or length < 2:
-        ndo.p("[|arista]")
-        return at - o + min(have, length)
-    _type_print(ndo, _ARISTA)
-    ndo.p(f", length {whole}: ")
-    from libnet.text.dump.arista import arista_print
-
-    took = arista_print(ndo, b, at, length)
-    if took > 0:
-        at += took
-        kind = b[at] << 8 | b[at + 1]
-        return _ether_type(ndo, b, o, at + 2, length - took - 2, kind)
-    if not ndo.eflag:
-        ndo.p(f"{ndo.etheraddr(b, o + 6)} > {ndo.etheraddr(b, o)}, ")
-        _type_print(ndo, _ARISTA)
-        ndo.p(f", length {whole}: ")
-    if not ndo.suppress_default_print:
-        ndo.default_print(b, at, len(b) - at)
-    return at - o
 
 
 def ethertype_print(

@@ -18,8 +18,6 @@ _PAYLOADS: Final[dict[int, Printer]] = {
     0x0800: ip_print,
     0x86DD: lazy("ip6.ip6_print"),
     0x8847: lazy("mpls.mpls_print"),
-    0x8137: lazy("ipx.ipx_print"),
-    0x00FE: lazy("isoclns.isoclns_print"),
     0x6558: ether_print,
 }
 _ppp = lazy("ppp.ppp_print")

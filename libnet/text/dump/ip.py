@@ -48,17 +48,14 @@ _WITH_HEADER: Final[dict[int, Printer]] = {
 # Printers of (ndo, b, o, length).
 _PLAIN: Final[dict[int, Printer]] = {
     41: lazy("ip6.ip6_print"),
-    46: lazy("rsvp.rsvp_print"),
     47: lazy("gre.gre_print"),
     108: lazy("esp.ipcomp_print"),
-    88: lazy("eigrp.eigrp_print"),
 }
 _ah = lazy("esp.ah_print")
 _esp = lazy("esp.esp_print")
 _igmp = lazy("igmp.igmp_print")
 _icmp6 = lazy("icmp6.icmp6_print")
 _ospf = lazy("ospf.ospf_print")
-_ospf6 = lazy("ospf.ospf6_print")
 _vrrp = lazy("vrrp.vrrp_print")
 _carp = lazy("vrrp.carp_print")
 _ether = lazy("ether.ether_print")
@@ -283,11 +280,8 @@ def ip_demux_print(
         _igmp(ndo, b, o, length)
     elif nh == _ETHERNET:
         _ether(ndo, b, o, length)
-    elif nh == _OSPF:
-        if ver == 6:
-            _ospf6(ndo, b, o, length)
-        else:
-            _ospf(ndo, b, o, length, iph)
+    elif nh == _OSPF and ver == 4:
+        _ospf(ndo, b, o, length, iph)
     elif nh == _VRRP:
         if ndo.packettype == "carp":
             _carp(ndo, b, o, length, ttl)

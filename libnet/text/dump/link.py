@@ -25,10 +25,6 @@ def null_if_print(ndo: Ndo, b: bytes, length: int) -> None:
         ip_print(ndo, b, 4, length - 4)
     elif family in (24, 28, 30):
         _ip6(ndo, b, 4, length - 4)
-    elif family == 7:
-        _isoclns(ndo, b, 4, length - 4)
-    elif family == 23:
-        _ipx(ndo, b, 4, length - 4)
     else:
         if not ndo.eflag:
             _null_header(ndo, family, length)
@@ -53,8 +49,6 @@ def raw_if_print(ndo: Ndo, b: bytes, length: int) -> None:
 
 
 _ip6 = lazy("ip6.ip6_print")
-_isoclns = lazy("isoclns.isoclns_print")
-_ipx = lazy("ipx.ipx_print")
 
 # Printers of (ndo, b, length) by link type.
 _PRINTERS: Final[dict[int, Printer]] = {

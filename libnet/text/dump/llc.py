@@ -39,15 +39,10 @@ _PIDS: Final = {
 _UI, _XID = 0x03, 0xAF
 _CISCO: Final[dict[int, Printer]] = {
     0x2000: lazy("cdp.cdp_print"),
-    0x2003: lazy("cisco.vtp_print"),
-    0x2004: lazy("cisco.dtp_print"),
-    0x0111: lazy("cisco.udld_print"),
     0x010B: lazy("stp.stp_print"),
     0x010C: lazy("stp.stp_print"),
 }
 _stp = lazy("stp.stp_print")
-_ipx = lazy("ipx.ipx_print")
-_isoclns = lazy("isoclns.isoclns_print")
 
 
 def llc_print(
@@ -70,12 +65,6 @@ def llc_print(
             return min(caplen, length)
         control = le2(b, o + 2)
         hdrlen = 4
-    if ssap_field == 0xFF and dsap_field == 0xFF:
-        # No LLC at all: IPX right behind the length, told by its missing checksum.
-        if ndo.eflag:
-            ndo.p("IPX 802.3: ")
-        _ipx(ndo, b, o, length)
-        return 0
     dsap, ssap = dsap_field & 0xFE, ssap_field & 0xFE
     if ndo.eflag:
         group = "Group" if dsap_field & 1 else "Individual"
@@ -94,14 +83,6 @@ def llc_print(
             return hdrlen
         if ssap == 0x06:
             ip_print(ndo, b, at, rest)
-            return hdrlen
-        if ssap == 0xE0:
-            if ndo.eflag:
-                ndo.p("IPX 802.2: ")
-            _ipx(ndo, b, at, rest)
-            return hdrlen
-        if ssap == 0xFE:
-            _isoclns(ndo, b, at, rest)
             return hdrlen
     if not ndo.eflag:
         _ends(ndo, dsap, ssap, src, dst)

@@ -31,27 +31,20 @@ _SERVICES: Final[tuple[tuple[tuple[int, ...], str, Printer], ...]] = (
     ((23,), "", lazy("telnet.telnet_print")),
     ((25,), ": ", lazy("words.smtp_print")),
     ((43,), ": ", lazy("words.whois_print")),
-    ((179,), "", lazy("bgp.bgp_print")),
-    ((1723,), "", lazy("pptp.pptp_print")),
-    ((6379,), "", lazy("resp.resp_print")),
     ((22,), "", lazy("words.ssh_print")),
     ((10288,), "", lazy("words.beep_print")),
     ((21,), ": ", lazy("words.ftp_print")),
     ((80, 8080), ": ", lazy("words.http_print")),
     ((554, 8554), ": ", lazy("words.rtsp_print")),
     ((53,), "", lazy("dns.domain_tcp_print")),
-    ((646,), "", lazy("ldp.ldp_print")),
 )
 _BY_PORT: Final = {
     port: (rank, before, printer)
     for rank, (ports, before, printer) in enumerate(_SERVICES)
     for port in ports
 }
-_NFS_PORT: Final = 2049
 _domain = lazy("dns.domain_tcp_print")
-_resp = lazy("resp.resp_print")
 _mptcp = lazy("mptcp.mptcp_print")
-_nfs = lazy("sunrpc.nfs_tcp_print")
 
 
 class _Bad(Exception):
@@ -164,8 +157,6 @@ def tcp_print(ndo: Ndo, b: bytes, o: int, length: int, iph: int, fragmented: int
     if ndo.packettype:
         if ndo.packettype == "domain":
             _domain(ndo, b, o + hlen, length)
-        elif ndo.packettype == "resp":
-            _resp(ndo, b, o + hlen, length)
         return
     one, two = _BY_PORT.get(sport), _BY_PORT.get(dport)
     if one or two:
@@ -174,8 +165,6 @@ def tcp_print(ndo: Ndo, b: bytes, o: int, length: int, iph: int, fragmented: int
         assert one is not None
         p(one[1])
         one[2](ndo, b, o + hlen, length)
-    elif _NFS_PORT in (sport, dport) and length >= 4 and o + hlen + 4 <= len(b):
-        _nfs(ndo, b, o + hlen, length, iph, sport, dport)
 
 
 def _ends(ndo: Ndo, b: bytes, iph: int, v4: bool) -> str:

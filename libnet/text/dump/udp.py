@@ -11,7 +11,6 @@ from libnet.text.dump.pseudo import nextproto_cksum
 _EITHER: Final[tuple[tuple[tuple[int, ...], Printer], ...]] = (
     ((53,), lazy("dns.domain_print")),
     ((5353,), lazy("dns.mdns_print")),
-    ((525,), lazy("timed.timed_print")),
     ((69,), lazy("tftp.tftp_print")),
     ((67, 68), lazy("bootp.bootp_print")),
     ((520,), lazy("rip.rip_print")),
@@ -20,12 +19,10 @@ _EITHER: Final[tuple[tuple[tuple[int, ...], Printer], ...]] = (
     ((7500, 8500), lazy("isakmp.isakmp_udp_print")),
     ((161, 162), lazy("snmp.snmp_print")),
     ((123,), lazy("ntp.ntp_print")),
-    ((88, 750), lazy("krb.krb_print")),
     ((1701,), lazy("l2tp.l2tp_print")),
     ((521,), lazy("rip.ripng_print")),
     ((546, 547), lazy("dhcp6.dhcp6_print")),
     ((1645, 1812, 1646, 1813, 1700, 3799), lazy("radius.radius_print")),
-    ((646,), lazy("ldp.ldp_print")),
     ((5060,), lazy("words.sip_print")),
     ((514,), lazy("syslog.syslog_print")),
     ((8472,), lazy("vxlan.otv_print")),
@@ -46,8 +43,6 @@ _bfd = lazy("bfd.bfd_print")
 _rtcp = lazy("rtp.rtcp_print")
 _natt = lazy("isakmp.rfc3948_print")
 _isakmp = lazy("isakmp.isakmp_print")
-_nfs = lazy("sunrpc.nfs_print")
-_NFS_PORT: Final = 2049
 
 # What -T forces; printers of (ndo, b, o, length).
 _FORCED: Final[dict[str, Printer]] = {
@@ -120,8 +115,6 @@ def udp_print(ndo: Ndo, b: bytes, o: int, length: int, iph: int, fragmented: int
         _forced(ndo, b, at, length)
         return
     if not ndo.qflag:
-        if _NFS_PORT in (sport, dport) and _nfs(ndo, b, at, length, iph, sport, dport):
-            return
         if ndo.vflag and not ndo.Kflag and not fragmented:
             _cksum(ndo, b, o, length, iph)
         printer = _find(sport, dport)
