@@ -22,6 +22,7 @@ from libnet.engine.inet.ip_mroute import Mroute
 from libnet.engine.inet.raw_ip import Rip
 from libnet.engine.kern.socket import SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, Cred, Socket
 from libnet.engine.kern.sysctl import SysctlTree, kern_nodes
+from libnet.engine.link.agr import Agrs
 from libnet.engine.link.ethernet import ETHERTYPE_ARP, ETHERTYPE_IP, Ethernet
 from libnet.engine.link.ifclone import Cloner, Cloners
 from libnet.engine.link.ifioctl import IfIoctl
@@ -89,6 +90,7 @@ class Stack(InetStack):
         self.mroute = Mroute(self) if hc else None
         self.bridges = Bridges(self, self.ethernet) if hc else None
         self.vlans = Vlans(self, self.ethernet)
+        self.agrs = Agrs(self, self.ethernet)
         self.gifs = Gifs(self, self.encap) if hc else None
         self.gres = Gres(self, self.encap) if hc else None
         self.tuns = Tuns(self, self.cloners)
@@ -122,6 +124,7 @@ class Stack(InetStack):
             ("gre", self.gres),
             ("bridge", self.bridges),
             ("vlan", self.vlans),
+            ("agr", self.agrs),
             ("tun", self.tuns),
             ("tap", self.taps),
             ("gif", self.gifs),
@@ -140,6 +143,7 @@ class Stack(InetStack):
         if self.bridges is not None:
             self.pfil.add_ifnet(self.bridges.ifnet_hook)
         self.pfil.add_ifnet(self.vlans.ifnet_hook)
+        self.pfil.add_ifnet(self.agrs.ifnet_hook)
         self.pfil.add_ifnet(self.in_control.ifnet_hook)
         self.pfil.add_ifnet(self.tcp.purgeif)
         self.pfil.add_ifnet(self.udp.purgeif)

@@ -687,7 +687,7 @@ class Bridge:
             raise NetError("EINVAL")
         if ifp.bridge is self:
             raise NetError("EEXIST")
-        if ifp.bridge is not None:
+        if ifp.bridge is not None or ifp.agr is not None:
             raise NetError("EBUSY")
         ifp.ifpromisc(True)
         member = Member(ifp)

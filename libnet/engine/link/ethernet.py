@@ -90,6 +90,9 @@ class Ethernet:
                 ifp.bpf.mtap(frame, BPF_IN)
         ifp.ipackets += len(frames)
         ifp.ibytes += sum(map(len, frames))
+        if ifp.agr is not None:
+            ifp.agr.input(ifp, frames)
+            return
         if ifp.bridge is not None:
             frames = ifp.bridge.input(ifp, frames)
             if not frames:
@@ -187,11 +190,7 @@ class Ethernet:
 
     def output_many(self, ifp: Ifnet, packets: list[bytes], m: Mbuf, dst: int, rt: Any) -> None:
         """Send *packets*, cut from unicast *m*, to next hop *dst*; raises what output() does."""
-        if (
-            ifp.flags & _UP_RUNNING != _UP_RUNNING
-            or ifp.bridge is not None
-            or ifp.altq is not None
-        ):
+        if ifp.flags & _UP_RUNNING != _UP_RUNNING or ifp.bridge is not None or ifp.altq is not None:
             for data in packets:
                 m.data = data
                 self.output(ifp, m.copy(), dst, rt)

@@ -21,7 +21,7 @@ from libnet.ioctl.iftunnel import (
     SIOCSIFPHYADDR,
     SIOCSLIFPHYADDR,
 )
-from libnet.ioctl.ifvlan import SIOCGETVLAN, SIOCSETVLAN
+from libnet.ioctl.ifvlan import SIOCGETAGR, SIOCGETVLAN, SIOCSETAGR, SIOCSETVLAN
 from libnet.ioctl.registry import Ioctl
 from libnet.ioctl.tunnel import (
     GREDSOCK,
@@ -44,6 +44,8 @@ _DRIVERS = (
     SIOCGDRVSPEC,
     SIOCSETVLAN,
     SIOCGETVLAN,
+    SIOCSETAGR,
+    SIOCGETAGR,
     SIOCSIFPHYADDR,
     SIOCGIFPSRCADDR,
     SIOCGIFPDSTADDR,

@@ -85,7 +85,7 @@ class Ifnet:
     ioctl(row, arg)     what the driver or pseudo-device answers itself; raises ENOTTY for the rest
     detach_driver()     takes the driver's instance away; None when the interface cannot be destroyed
 
-    Slots, None until something is attached: bpf, bridge, vlan, ieee80211, carp, altq.
+    Slots, None until something is attached: bpf, agr, bridge, vlan, ieee80211, carp, altq.
     """
 
     def __init__(
@@ -126,6 +126,7 @@ class Ifnet:
         self.lastchange = stack.clock.wall()
 
         self.bpf: Any = None
+        self.agr: Any = None
         self.bridge: Any = None
         self.vlan: Any = None
         self.ieee80211: Any = None

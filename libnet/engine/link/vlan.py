@@ -150,10 +150,10 @@ class Vlan:
     def _config(self, parent: Ifnet, tag: int) -> None:
         """Put the interface behind *parent* (vlan_config).
 
-        Raises EBUSY when it has a parent, EPROTONOSUPPORT for a parent that is no Ethernet, EEXIST when
-        another interface has the tag there.
+        Raises EBUSY when it has a parent, or that is a port of agr; EPROTONOSUPPORT for a parent that
+        is no Ethernet; EEXIST when another interface has the tag there.
         """
-        if self.parent is not None:
+        if self.parent is not None or parent.agr is not None:
             raise NetError("EBUSY")
         if parent.type != IFT_ETHER:
             raise NetError("EPROTONOSUPPORT")
