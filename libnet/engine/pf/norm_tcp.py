@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from libnet.addr import AF_INET
 from libnet.engine.pf.packet import Pd
-from libnet.engine.pf.state import TCPS_ESTABLISHED, Peer, Scrub
+from libnet.engine.pf.state import Peer, Scrub
 from libnet.ioctl import pf as p
 from libnet.wire.tcp import TCPOPT_EOL, TCPOPT_NOP, TCPOPT_TIMESTAMP, TH_RST, TH_SYN
 
@@ -128,7 +128,7 @@ def stateful(pf: Pf, pd: Pd, src: Peer, dst: Peer) -> bool:
         pd.reason = PFRES_TS
         return False
     if mine is not None and mine.flags & TIMESTAMP:
-        if pd.plen > 0 and dst.state >= TCPS_ESTABLISHED and not mine.flags & (DATA_TS | DATA_NOTS):
+        if pd.plen > 0 and not mine.flags & (DATA_TS | DATA_NOTS):
             mine.flags |= DATA_TS if got else DATA_NOTS
         if got:
             mine.last = now

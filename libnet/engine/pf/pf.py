@@ -36,6 +36,7 @@ from libnet.engine.pf.ruleset import ANY, MASKED, Rule, Rulesets, Walk, default_
 from libnet.engine.pf.state import (
     SINGLE,
     TCPS_SYN_SENT,
+    Peer,
     SrcNode,
     SrcNodes,
     State,
@@ -82,14 +83,15 @@ IPTOS_LOWDELAY: Final = 0x10
 TCP_MSSDFLT: Final = 512
 _IP_TCP_HDRS: Final = 40
 _IP6_TCP_HDRS: Final = 60
-NO_SUCH_UID: Final = -1
+NO_SUCH_UID: Final = 0xFFFFFFFF
 
 _DIRECT: Final = frozenset((IPPROTO_TCP, IPPROTO_UDP))
 _PF_DIR: Final = {PFIL_IN: p.PF_IN, PFIL_OUT: p.PF_OUT}
 _tcp_fields = Struct("!IIBBH").unpack_from
+_u32 = Struct("!I").unpack_from
 _M: Final = 0xFFFFFFFF
 _HALF: Final = 0x80000000
-_CLOSING_FLAGS: Final = TH_SYN | TH_FIN | TH_RST
+_ORDINARY: Final = TH_ACK | TH_SYN | TH_FIN | TH_RST
 
 
 class Status:
@@ -163,10 +165,12 @@ class Pf:
         self.qids: dict[str, int] = {}
         self.default_rule = default_rule(self)
         self._scrubbing = False
-        self._in_udp = self.states.going_in[IPPROTO_UDP]
-        self._out_udp = self.states.going_out[IPPROTO_UDP]
-        self._in_tcp = self.states.going_in[IPPROTO_TCP]
-        self._out_tcp = self.states.going_out[IPPROTO_TCP]
+        # pfil knows a hook by identity, and a method is a new object at every look.
+        self._hooks = ((AF_INET, self.hook), (AF_INET6, self.hook6))
+        self._by_ifp = self.kifs.by_ifp
+        self._fast_in: dict[int, dict[bytes, State]] = {}
+        self._fast_out: dict[int, dict[bytes, State]] = {}
+        self.rules_changed()
 
     # -- on and off
 
@@ -176,8 +180,8 @@ class Pf:
             raise NetError("EEXIST")
         self.status.running = True
         self.status.since = self.clock.wall()
-        self.stack.pfil.head(AF_INET).add(self.hook, PFIL_IN | PFIL_OUT)
-        self.stack.pfil.head(AF_INET6).add(self.hook6, PFIL_IN | PFIL_OUT)
+        for family, hook in self._hooks:
+            self.stack.pfil.head(family).add(hook, PFIL_IN | PFIL_OUT)
 
     def stop(self) -> None:
         """DIOCSTOP: let everything pass; states stay. Raises ENOENT."""
@@ -185,8 +189,8 @@ class Pf:
             raise NetError("ENOENT")
         self.status.running = False
         self.status.since = self.clock.wall()
-        self.stack.pfil.head(AF_INET).remove(self.hook, PFIL_IN | PFIL_OUT)
-        self.stack.pfil.head(AF_INET6).remove(self.hook6, PFIL_IN | PFIL_OUT)
+        for family, hook in self._hooks:
+            self.stack.pfil.head(family).remove(hook, PFIL_IN | PFIL_OUT)
 
     def close(self) -> None:
         """End with the stack."""
@@ -200,6 +204,10 @@ class Pf:
     def rules_changed(self) -> None:
         """Note that rules were loaded."""
         self._scrubbing = bool(self.main(p.PF_RULESET_SCRUB))
+        # With scrub rules every packet goes the long way.
+        fast = () if self._scrubbing else (IPPROTO_UDP, IPPROTO_TCP)
+        self._fast_in = {proto: self.states.going_in[proto] for proto in fast}
+        self._fast_out = {proto: self.states.going_out[proto] for proto in fast}
 
     # -- what other parts ask
 
@@ -264,109 +272,73 @@ class Pf:
     # -- the hooks
 
     def hook(self, m: Mbuf, ifp: Ifnet, direction: int) -> Mbuf | None:
-        """Judge an IPv4 packet; the plain cases at once. Raises EHOSTUNREACH for our own, blocked."""
-        kif = self.kifs.by_ifp.get(ifp)
+        """Judge an IPv4 packet; the plain cases at once. Raises EHOSTUNREACH for our own, blocked.
+
+        Everything is in one function, and twice in this room, because a call costs as much as two
+        dict gets and every forwarded packet comes by twice.
+        """
+        kif = self._by_ifp.get(ifp)
         if kif is None or kif.skip:
             return m
         tags = m.tags
         if tags is not None and "pf_generated" in tags:
             return m
-        proto = m.proto
-        if m.hlen == 20 and not self._scrubbing and not m.ip_off & 0x3FFF:
-            if proto == IPPROTO_UDP:
-                data = m.data
-                state = (self._in_udp if direction == PFIL_IN else self._out_udp).get(data[12:24])
-                if (
-                    state is not None
-                    and state.plain
-                    and state.timeout == p.PFTM_UDP_MULTIPLE
-                    and (state.kif is None or state.kif is kif)
-                    and 8 <= (data[24] << 8 | data[25]) <= m.ip_len - 20
-                ):
-                    self._count_plain(state, kif, direction, m.ip_len)
-                    return m
-            elif proto == IPPROTO_TCP:
-                data = m.data
-                state = (self._in_tcp if direction == PFIL_IN else self._out_tcp).get(data[12:24])
-                if (
-                    state is not None
-                    and state.plain
-                    and state.timeout == p.PFTM_TCP_ESTABLISHED
-                    and (state.kif is None or state.kif is kif)
-                    and m.ip_len >= 40
-                    and self._in_window(state, data, m.ip_len, direction)
-                ):
-                    self._count_plain(state, kif, direction, m.ip_len)
+        table = (self._fast_in if direction == PFIL_IN else self._fast_out).get(m.proto)
+        if table is not None and m.hlen == 20 and not m.ip_off & 0x3FFF:
+            data = m.data
+            state = table.get(data[12:24])
+            if state is not None and state.plain and (state.kif is None or state.kif is kif):
+                size = m.ip_len
+                forward = state.direction == direction
+                # The timeout says that both sides of a UDP state, or of a TCP handshake, have spoken.
+                if state.timeout == p.PFTM_UDP_MULTIPLE:
+                    fits = 8 <= (data[24] << 8 | data[25]) <= size - 20
+                elif state.timeout == p.PFTM_TCP_ESTABLISHED and size >= 40:
+                    src, dst = state.src, state.dst
+                    if not forward:
+                        src, dst = dst, src
+                    if data[28:36] == src.tail and dst.seqlo == src.tail_lo:
+                        # It acknowledges what the last one did: only its data are to be looked at.
+                        plen = size - src.tail_len
+                        fits = plen == 0
+                        if plen > 0:
+                            seqlo = src.seqlo
+                            seq = _u32(data, 24)[0]
+                            end = seq + plen & _M
+                            if src.seqhi - end & _M < _HALF and seq - seqlo + src.room & _M < _HALF:
+                                fits = True
+                                if 0 < end - seqlo & _M < _HALF:
+                                    src.seqlo = end
+                    else:
+                        fits = _in_window(src, dst, data, size)
+                else:
+                    fits = False
+                if fits:
+                    state.last = self.clock.now
+                    self.states.searches += 1
+                    rule = state.rule
+                    if direction == PFIL_IN:
+                        rule.pin += 1
+                        rule.bin += size
+                        kif.packets[0] += 1
+                        kif.octets[0] += size
+                    else:
+                        rule.pout += 1
+                        rule.bout += size
+                        kif.packets[2] += 1
+                        kif.octets[2] += size
+                    if forward:
+                        state.pin += 1
+                        state.bin += size
+                    else:
+                        state.pout += 1
+                        state.bout += size
                     return m
         pd = Pd(self, m, kif, direction, AF_INET)
         got = self._test(pd)
         if got is None and direction == PFIL_OUT and m.rcvif is None and pd.reason >= 0:
             raise NetError("EHOSTUNREACH")
         return got
-
-    def _count_plain(self, state: State, kif: Kif, direction: int, size: int) -> None:
-        state.last = self.clock.now
-        self.states.searches += 1
-        rule = state.rule
-        if direction == PFIL_IN:
-            rule.pin += 1
-            rule.bin += size
-            at = 0
-        else:
-            rule.pout += 1
-            rule.bout += size
-            at = 2
-        kif.packets[at] += 1
-        kif.octets[at] += size
-        if state.direction == direction:
-            state.pin += 1
-            state.bin += size
-        else:
-            state.pout += 1
-            state.bout += size
-
-    def _in_window(self, state: State, data: bytes, size: int, direction: int) -> bool:
-        """Track an ordinary segment of an established connection; False sends it the long way."""
-        src, dst = state.src, state.dst
-        if state.direction != direction:
-            src, dst = dst, src
-        seq, ack, word, flags, win = _tcp_fields(data, 24)
-        if (
-            flags & (TH_ACK | _CLOSING_FLAGS) != TH_ACK
-            or src.seqdiff
-            or dst.seqdiff
-            or src.scrub is not None
-            or dst.scrub is not None
-        ):
-            return False
-        plen = size - 20 - ((word >> 4) << 2)
-        seqlo = src.seqlo
-        if not seqlo or plen < 0 or word < 0x50:
-            return False
-        sws = dws = 0
-        if src.wscale and dst.wscale:
-            sws, dws = src.wscale & 15, dst.wscale & 15
-        if plen:
-            end = (seq + plen) & _M
-        else:
-            seq = end = seqlo
-        skew = (dst.seqlo - ack) & _M
-        if skew >= _HALF:
-            skew -= 1 << 32
-        if (
-            (src.seqhi - end) & _M >= _HALF
-            or (seq - seqlo + (dst.max_win << dws)) & _M >= _HALF
-            or not -MAXACKWINDOW <= skew <= MAXACKWINDOW << sws
-        ):
-            return False
-        if win > src.max_win:
-            src.max_win = win
-        if 0 < (end - seqlo) & _M < _HALF:
-            src.seqlo = end
-        win <<= sws
-        if (ack + win - dst.seqhi) & _M < _HALF:
-            dst.seqhi = (ack + (win or 1)) & _M
-        return True
 
     def hook6(self, m: Mbuf, ifp: Ifnet, direction: int) -> Mbuf | None:
         """Judge an IPv6 packet."""
@@ -1036,6 +1008,40 @@ class Pf:
             f"win={src.max_win}] [lo={dst.seqlo} high={dst.seqhi} win={dst.max_win}] "
             f"{src.state}:{dst.state} seq={seq} ack={ack} len={pd.plen} ackskew={skew}",
         )
+
+
+def _in_window(src: Peer, dst: Peer, data: bytes, size: int) -> bool:
+    """Track an ordinary segment of an established connection; False sends it the long way.
+
+    The same as Tracker does, for what needs no more than a look at the window.
+    """
+    seq, ack, word, flags, win = _tcp_fields(data, 24)
+    seqlo = src.seqlo
+    if flags & _ORDINARY != TH_ACK or word < 0x50 or not seqlo:
+        return False
+    sws = dws = 0
+    if src.wscale and dst.wscale:
+        sws, dws = src.wscale & WSCALE_MASK, dst.wscale & WSCALE_MASK
+    if dst.seqlo - ack + MAXACKWINDOW & _M > MAXACKWINDOW + (MAXACKWINDOW << sws):
+        return False
+    header = 20 + (word >> 2 & 0x3C)
+    plen = size - header
+    room = dst.max_win << dws
+    if plen:
+        end = seq + plen & _M
+        if plen < 0 or src.seqhi - end & _M >= _HALF or seq - seqlo + room & _M >= _HALF:
+            return False
+        if 0 < end - seqlo & _M < _HALF:
+            src.seqlo = end
+    elif src.seqhi - seqlo & _M >= _HALF:
+        return False
+    if win > src.max_win:
+        src.max_win = win
+    win <<= sws
+    if ack + win - dst.seqhi & _M < _HALF:
+        dst.seqhi = ack + (win or 1) & _M
+    src.tail, src.tail_lo, src.tail_len, src.room = data[28:36], dst.seqlo, header, room
+    return True
 
 
 _ICMPS: Final = frozenset((IPPROTO_ICMP, IPPROTO_ICMPV6))

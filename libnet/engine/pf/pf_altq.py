@@ -72,8 +72,18 @@ class AltqHalf:
         self.active, self.inactive = self.inactive, []
         self.ticket = self.iticket
         self.open = False
+        if not self.active and not self._named_by_rules():
+            self.pf.qids.clear()  # numbers begin at 1 again when nothing bears one
         if self.running:
             self._attach()
+
+    def _named_by_rules(self) -> bool:
+        return any(
+            rule.qid
+            for anchor in self.pf.rulesets.all()
+            for rules in anchor.rulesets
+            for rule in (*rules.active, *rules.inactive)
+        )
 
     # -- on and off
 

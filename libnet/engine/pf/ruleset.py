@@ -227,8 +227,9 @@ class Rule:
         self.osfp = spec.os_fingerprint
         self.allow_opts = bool(spec.allow_opts)
         self.timeout = spec.timeout if any(spec.timeout) else None
-        self.uid = port_test(spec.uid.op, *spec.uid.uid)
-        self.gid = port_test(spec.gid.op, *spec.gid.uid)
+        # "unknown" is the largest id of C, whichever sign it comes with.
+        self.uid = port_test(spec.uid.op, *(number & 0xFFFFFFFF for number in spec.uid.uid))
+        self.gid = port_test(spec.gid.op, *(number & 0xFFFFFFFF for number in spec.gid.uid))
         self.evaluations = self.pin = self.bin = self.pout = self.bout = 0
         self.states = self.src_nodes = 0
         self.skip: tuple[int, ...] = (0,) * p.PF_SKIP_COUNT

@@ -61,16 +61,25 @@ class Scrub:
 
 
 class Peer:
-    """One side of a state (struct pf_state_peer)."""
+    """One side of a state (struct pf_state_peer).
+
+    tail      the acknowledgement, flags and window of its last ordinary segment, as octets
+    tail_lo   the other side's seqlo then      tail_len  octets of its headers
+    room      how far back of seqlo a segment may begin
+    """
 
     __slots__ = (
         "max_win",
         "mss",
+        "room",
         "scrub",
         "seqdiff",
         "seqhi",
         "seqlo",
         "state",
+        "tail",
+        "tail_len",
+        "tail_lo",
         "tcp_est",
         "wscale",
     )
@@ -80,6 +89,8 @@ class Peer:
         self.state = self.wscale = 0
         self.tcp_est = False
         self.scrub: Scrub | None = None
+        self.tail = b""
+        self.tail_lo = self.tail_len = self.room = 0
 
     def show(self) -> PfStatePeer:
         """Return struct pfsync_state_peer."""
@@ -182,6 +193,10 @@ class State:
             or rule.rtableid >= 0
             or self.src_node is not None
             or self.nat_src_node is not None
+            or self.src.seqdiff
+            or self.dst.seqdiff
+            or self.src.scrub is not None
+            or self.dst.scrub is not None
         )
 
     def key_of(self, direction: int) -> bytes:

@@ -374,13 +374,7 @@ class Tables:
         for table in req.tables:
             kt = self.find(table.anchor, table.name)
             if kt is not None and kt.flags & p.PFR_TFLAG_ACTIVE:
-                if not (kt.flags ^ table.flags) & p.PFR_TFLAG_USRMASK:
-                    continue
-                # Both flags are the user's: what is asked last holds.
-                flags = (kt.flags & ~p.PFR_TFLAG_USRMASK) | table.flags
-                if not req.flags & p.PFR_FLAG_DUMMY:
-                    self.set_flags(kt, flags)
-                continue
+                continue  # what is there keeps its flags
             nadd += 1
             if req.flags & p.PFR_FLAG_DUMMY:
                 continue

@@ -252,6 +252,7 @@ class Tracker:
             # The first segment of this end.
             if (pd.scrub is not None or dst.scrub is not None) and src.scrub is None:
                 norm_tcp.init(pf, pd, src)
+                state.plain = False
             if dst.seqdiff and not src.seqdiff:
                 src.seqdiff = pf.random_diff(seq)
             end = (seq + size) & _M
@@ -451,6 +452,7 @@ class Tracker:
         dst.seqhi = (dst.seqlo + src.max_win) & _M
         src.wscale = dst.wscale = 0
         src.state = dst.state = TCPS_ESTABLISHED
+        state.settle()
         self._refresh(state, p.PFTM_TCP_ESTABLISHED)
         return p.PF_SYNPROXY_DROP
 
