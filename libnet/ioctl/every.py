@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
-from libnet.ioctl import bpf, bridge, ieee80211, iftunnel, ifvlan, mroute, pf, sockio, sysctl, tunnel
+from libnet.ioctl import (
+    bpf,
+    bridge,
+    ieee80211,
+    iftunnel,
+    ifvlan,
+    mroute,
+    pf,
+    sockio,
+    sysctl,
+    tunnel,
+)
 
 MODULES = (sockio, bpf, bridge, mroute, ifvlan, iftunnel, ieee80211, pf, sysctl, tunnel)
