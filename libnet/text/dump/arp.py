@@ -23,8 +23,7 @@ def arp_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
     """Print a packet of ARP or one of its kin."""
     ndo.protocol = "arp"
     if o + 8 > len(b):
-        ndo.trunc()
-        return
+        ndo.longjmp()
     hrd, pro, hln, pln, op = u2(b, o), u2(b, o + 2), b[o + 4], b[o + 5], u2(b, o + 6)
     if hrd == _ATM:
         _atmarp_print(ndo, b, o, length, hrd, pro, op)
@@ -34,8 +33,7 @@ def arp_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
     tha = spa + pln
     tpa = tha + hln
     if tpa + pln > len(b):
-        ndo.trunc()
-        return
+        ndo.longjmp()
     p = ndo.p
     if not ndo.eflag:
         p("ARP, ")
@@ -99,8 +97,7 @@ def _q922(data: bytes) -> str:
 
 def _atmarp_print(ndo: Ndo, b: bytes, o: int, length: int, hrd: int, pro: int, op: int) -> None:
     if o + 12 > len(b):
-        ndo.trunc()
-        return
+        ndo.longjmp()
     shl, ssl, spl = b[o + 4] & 0x3F, b[o + 5] & 0x3F, b[o + 8]
     thl, tsl, tpl = b[o + 9] & 0x3F, b[o + 10] & 0x3F, b[o + 11]
     sha = o + 12
@@ -110,8 +107,7 @@ def _atmarp_print(ndo: Ndo, b: bytes, o: int, length: int, hrd: int, pro: int, o
     tsa = tha + thl
     tpa = tsa + tsl
     if tpa + tpl > len(b):
-        ndo.trunc()
-        return
+        ndo.longjmp()
     p = ndo.p
     if not ndo.eflag:
         p("ARP, ")

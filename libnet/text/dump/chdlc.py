@@ -63,7 +63,9 @@ def _slarp(ndo: Ndo, b: bytes, o: int, length: int) -> None:
             f"reliability=0x{u2(b, o + 12):04x}"
         )
         if length >= 18:
-            secs = u4(b, o + 14) // 1000
+            # What is dumped below begins behind this.
+            o += 14
+            secs = u4(b, o) // 1000
             p(f", link uptime={secs // 86400}d{secs // 3600 % 24}h{secs // 60 % 60}m{secs % 60}s")
     else:
         p(f"0x{code:02x} unknown")

@@ -87,20 +87,15 @@ def ip_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
     if length < total:
         p(f"truncated-ip - {total - length} bytes missing! ")
     if total < hlen:
-        if total:
-            p(f"bad-len {total}")
-            return
-        total = length  # segmentation left to the hardware: the length is not filled in yet
-        told = 0
-    else:
-        told = total
+        p(f"bad-len {total}")
+        return
     if o + total < len(b):
         b = b[: o + total]
     if ndo.vflag:
         p(
             f"(tos 0x{tos:x}{_ECN[tos & 3]}{f', ttl {ttl}' if ttl else ''}, id {ident}, "
             f"offset {(off & _OFFMASK) * 8}, flags [{_FRAGS[off >> 13]}], "
-            f"proto {IPPROTOS.get(nh, 'unknown')} ({nh}), length {told}"
+            f"proto {IPPROTOS.get(nh, 'unknown')} ({nh}), length {total}"
         )
         if not _verbose(ndo, b, o, hlen, ip_sum):
             return
@@ -169,9 +164,11 @@ def _options(ndo: Ndo, b: bytes, o: int, length: int) -> bool:
         if code == 0:
             return True
         if code == 68:
-            _timestamps(ndo, b, o, size)
+            if not _timestamps(ndo, b, o, size):
+                return False
         elif code in (7, 131, 137):
-            _route(ndo, b, o, size)
+            if not _route(ndo, b, o, size):
+                return False
         elif code == 148:
             if size < 4:
                 p(f" [bad length {size}]")
@@ -182,27 +179,32 @@ def _options(ndo: Ndo, b: bytes, o: int, length: int) -> bool:
     return True
 
 
-def _route(ndo: Ndo, b: bytes, o: int, length: int) -> None:
+def _route(ndo: Ndo, b: bytes, o: int, length: int) -> bool:
+    """Print the addresses of a route; return False if one was not captured."""
     p = ndo.p
     if length < 3:
         p(f" [bad length {length}]")
-        return
+        return True
     if length + 1 & 3:
         p(f" [bad length {length}]")
     ptr = (b[o + 2] - 1) & 0xFFFFFFFF
     if ptr < 3 or ptr + 1 & 3 or ptr > length + 1:
         p(f" [bad ptr {b[o + 2]}]")
     for at in range(3, length, 4):
+        if o + at + 4 > len(b):
+            return False
         p(f" {ndo.ipaddr(b, o + at)}")
         if ptr > at:
             p(",")
+    return True
 
 
-def _timestamps(ndo: Ndo, b: bytes, o: int, length: int) -> None:
+def _timestamps(ndo: Ndo, b: bytes, o: int, length: int) -> bool:
+    """Print timestamps; return False if one was not captured."""
     p = ndo.p
     if length < 4:
         p(f"[bad length {length}]")
-        return
+        return True
     p(" TS{")
     kind = b[o + 3] & 15
     hop = 8 if kind else 4
@@ -219,6 +221,8 @@ def _timestamps(ndo: Ndo, b: bytes, o: int, length: int) -> None:
         p(word)
         at = 4
         while at < length:
+            if o + at + hop > len(b):
+                return False
             sep = " ^ " if ptr == at else " "
             addr = ndo.ipaddr(b, o + at) if hop == 8 else ""
             p(f"{sep}{u4(b, o + at + hop - 4)}@{addr}")
@@ -227,6 +231,7 @@ def _timestamps(ndo: Ndo, b: bytes, o: int, length: int) -> None:
         p(" ^ ")
     missed = b[o + 3] >> 4
     p(f" [{missed} hops not recorded]}} " if missed else "}")
+    return True
 
 
 def ip_demux_print(

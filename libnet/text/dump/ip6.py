@@ -253,8 +253,9 @@ def _frag6_print(ndo: Ndo, b: bytes, o: int, iph: int) -> int:
 def _rt6_print(ndo: Ndo, b: bytes, o: int) -> int:
     ndo.protocol = "rt6"
     p = ndo.p
+    p("RT6")
     size = b[o + 1]
-    p(f"RT6 (len={size}")
+    p(f" (len={size}")
     kind = b[o + 2]
     p(f", type={kind}")
     if kind == 0:

@@ -80,7 +80,7 @@ def has_printer(linktype: int) -> bool:
 
 def _unsupported(ndo: Ndo, b: bytes, length: int) -> None:
     ndo.protocol = "unsupported"
-    ndo.suppress_default_print = False
+    ndo.p("UNSUPPORTED")
     ndo.default_print(b, 0, len(b))
 
 

@@ -401,8 +401,8 @@ def _traffic_engineering(ndo: Ndo, b: bytes, at: int, left: int) -> None:
         if kind == 0 or size == 0:
             raise _Stop
         if kind == 2:
+            # The octets of a link are not taken off: what follows it is read as one more.
             at = _te_link(ndo, b, at, size)
-            left -= size
             continue
         if kind == 1:
             if size < 4:

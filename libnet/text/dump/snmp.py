@@ -17,10 +17,8 @@ _CONTEXT: Final = (
     "GetRequest", "GetNextRequest", "GetResponse", "SetRequest", "Trap", "GetBulk", "Inform",
     "V2Trap", "Report",
 )  # fmt: skip
-_CLASSES: Final = (
-    ("Universal", _UNIVERSAL), ("Application", _APPLICATION), ("Context", _CONTEXT),
-    ("Private", ("P-0",)),
-)  # fmt: skip
+# By class. tcpdump has one name for all of them in its complaints, "x".
+_CLASSES: Final = (_UNIVERSAL, _APPLICATION, _CONTEXT, ("P-0",))
 _EXCEPTIONS: Final = ("noSuchObject", "noSuchInstance", "endOfMibView")
 _GETREQ, _GETNEXTREQ, _GETRESP, _SETREQ, _TRAP, _GETBULK, _INFORM, _V2TRAP, _REPORT = range(9)
 _QUESTIONS: Final = (_GETREQ, _GETNEXTREQ, _GETBULK)
@@ -102,10 +100,10 @@ def _parse(ndo: Ndo, b: bytes, o: int, length: int) -> _Element:
         length -= octets
     if length < size:
         fault(f"[len{length}<asnlen{size}]")
-    name, names = _CLASSES[klass]
+    names = _CLASSES[klass]
     letter = "PC"[form]
     if ident >= len(names):
-        fault(f"[id?{letter}/{name}/{ident}]")
+        fault(f"[id?{letter}/x/{ident}]")
     if o + size > len(b):
         ndo.trunc()
         raise _Stop
@@ -124,7 +122,7 @@ def _content(ndo: Ndo, b: bytes, elem: _Element, form: int, klass: int, name: st
             elem.kind = "seq"
         else:
             elem.kind = "octets"
-            ndo.p(f"C/U/{name}" if klass == 0 else f"C/{_CLASSES[klass][0]}/{name}")
+            ndo.p(f"C/U/{name}" if klass == 0 else f"C/x/{name}")
     elif klass == 0:
         elem.kind = {2: "int", 4: "str", 5: "null", 6: "oid"}.get(ident, "octets")
         if elem.kind == "int":
@@ -150,7 +148,7 @@ def _content(ndo: Ndo, b: bytes, elem: _Element, form: int, klass: int, name: st
             elem.kind = "exception"
     else:
         elem.kind = "octets"
-        ndo.p(f"[P/{_CLASSES[klass][0]}/{name}]")
+        ndo.p(f"[P/x/{name}]")
 
 
 def _octets(ndo: Ndo, b: bytes, elem: _Element) -> None:
