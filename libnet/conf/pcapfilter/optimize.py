@@ -4,6 +4,10 @@ It does what McCanne and Jacobson's does, pass by pass and in the same order, so
 those of the well-known compiler, instruction for instruction. The graph has no cycles: levels run from
 0 at the returns to the highest at the root, so one sweep down or up is a whole data-flow analysis.
 
+Two of that one's slips are not followed: it forgets that a dead store it takes away leaves the old value
+behind, and, when it turns a test round, which side dominated what. `ip broadcast or ip broadcast` loses
+half its tests there.
+
 A pass numbers values: two places with one number hold the same value; 0 is "unknown". A number of a
 known constant is in `const`. Passes repeat until one of them changes nothing.
 """
@@ -538,7 +542,18 @@ class Optimizer:
             block.code = _JSET_K
             last.code = NOP
             self._changed()
-            block.jt, block.jf = block.jf, block.jt
+            self._swap_sides(block)
+
+    def _swap_sides(self, block: Block) -> None:
+        """Exchange true and false; what its false side dominated its true side dominates now."""
+        block.jt, block.jf = block.jf, block.jt
+        true, false = 1 << block.id, 1 << len(self.blocks) + block.id
+        for other in self.blocks:
+            if other is block:
+                continue
+            for side, dominators in enumerate(other.edom):
+                if bool(dominators & true) != bool(dominators & false):
+                    other.edom[side] = dominators ^ (true | false)
 
     def _dead_stores(self, block: Block) -> None:
         last: dict[int, Stmt] = {}
@@ -558,6 +573,8 @@ class Optimizer:
         for atom, stmt in last.items():
             if not block.out_use >> atom & 1:
                 stmt.code = NOP
+                # What is not stored is not there for blocks after this one.
+                block.val[atom] = 0
                 self._changed()
 
     # -- branches
