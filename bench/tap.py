@@ -118,8 +118,11 @@ class Bench:
         )
 
     def run_while(self, process: subprocess.Popen[str]) -> None:
-        while process.poll() is None:
-            self.loop.run_once(0.05)
+        """Run until the client prints, or ends."""
+        fd = process.stdout.fileno()
+        self.loop.add_reader(fd, self.loop.stop)
+        self.loop.run()
+        self.loop.remove_reader(fd)
 
     def close(self) -> None:
         self.manager.shutdown()
