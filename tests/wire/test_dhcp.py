@@ -12,10 +12,9 @@ from libnet.wire import dhcp as d
 MAC = bytes.fromhex("0200000c0001")
 
 
-def message(options: dict[int, bytes], **fields: object) -> d.Dhcp:
+def message(options: dict[int, bytes], *, sname: bytes = b"", cookie: bool = True) -> d.Dhcp:
     """Return a request of a client."""
-    msg = d.Dhcp(1, 1, 6, 0, 0x37730E36, 3, 0x8000, 0, 0, 0, 0, MAC, b"", b"", options)
-    return msg._replace(**fields)
+    return d.Dhcp(1, 1, 6, 0, 0x37730E36, 3, 0x8000, 0, 0, 0, 0, MAC, sname, b"", options, cookie)
 
 
 CODES = st.integers(1, 254).filter(lambda code: code != d.DHO_DHCP_OPTION_OVERLOAD)
