@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libnet.engine.bpf.filter import VALID, bpf_filter, bpf_validate, goes_back, translate
 from libnet.bpf.translate import MAX_REACH
+from libnet.engine.bpf.filter import VALID, bpf_filter, bpf_validate, goes_back, translate
 from libnet.ioctl.bpf import BPF_MAXINSNS
 
 RET_K, RET_A = 0x06, 0x16
