@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from libnet.text.dump.ndo import Ndo, bittok2str, need, shown, tok2str, u4
+from libnet.text.dump.ndo import Ndo, bittok2str, need, tok2str, u4
 
 _CONTROL, _ECHO, _MULTIHOP, _LAG = 3784, 3785, 4784, 6784
 _PORTS: Final = {_CONTROL: "Control", _MULTIHOP: "Multihop", _LAG: "Lag"}
@@ -80,7 +80,8 @@ def _authentication(ndo: Ndo, b: bytes, o: int) -> None:
         if not 4 <= size <= 19:
             p(f"[invalid length {size}]")
             return
-        p(f", Password: {shown(b[o + 3 : o + size])}")
+        p(", Password: ")
+        ndo.printjn(b, o + 3, size - 3)
     elif kind in (2, 3, 4, 5):
         digest = 16 if kind < 4 else 20
         if size != digest + 8:

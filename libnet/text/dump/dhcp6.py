@@ -277,7 +277,8 @@ def dhcp6_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
         return
     p(" (")
     if kind in (_RELAY_FORW, _RELAY_REPLY):
-        p(f"linkaddr={ndo.ip6addr(b, o + 2)} peeraddr={ndo.ip6addr(b, o + 18)}")
+        p(f"linkaddr={ndo.ip6addr(b, o + 2)}")
+        p(f" peeraddr={ndo.ip6addr(b, o + 18)}")
         _options(ndo, b, o + 34, end)
     else:
         p(f"xid={u4(b, o) & 0xFFFFFF:x}")

@@ -108,7 +108,7 @@ def fqdn_print(ndo: Ndo, b: bytes, o: int, base: int) -> int:
     """
     p, n = ndo.p, len(b)
     size = _labellen(ndo, b, o)
-    most = o - base
+    most = o - base if o >= base else 1 << 32
     c = b[o]
     o += 1
     if c == 0:

@@ -17,7 +17,8 @@ def hsrp_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
     p(f"HSRPv{b[o]}")
     if b[o]:
         return
-    p(f"-{tok2str(_OPS, 'unknown (%u)', b[o + 1])} {length}: ")
+    p("-")
+    p(f"{tok2str(_OPS, 'unknown (%u)', b[o + 1])} {length}: ")
     p(f"state={tok2str(_STATES, 'Unknown (%u)', b[o + 2])} ")
     p(f"group={b[o + 6]} ")
     if b[o + 7]:

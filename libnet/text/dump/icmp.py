@@ -64,6 +64,8 @@ def icmp_print(ndo: Ndo, b: bytes, o: int, length: int, fragmented: int) -> None
     if kind in _ERRORS:
         p("\n\t")
         size = u2(b, o + 10)
+        if size < 4:
+            ndo.longjmp()  # the packet cannot even hold its own length
         _ip(ndo, b[: o + 8 + size], o + 8, size)
     ndo.protocol = "icmp"
     if length > _EXT and kind in _MULTIPART:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from typing import Final
 
-from libnet.text.dump.ndo import Ndo, bittok2str, need, tok2str, u2, u3, u4
+from libnet.text.dump.ndo import Ndo, bittok2str, tok2str, u2, u3, u4
 
 _TYPES: Final = {
     1: "Hello", 2: "Database Description", 3: "LS-Request", 4: "LS-Update", 5: "LS-Ack",
@@ -72,7 +73,8 @@ _ENCODINGS: Final = {
     5: "SDH ITU-T G.707/SONET ANSI T1.105", 6: "Reserved", 7: "Digital Wrapper",
     8: "Lambda (photonic)", 9: "Fiber", 10: "Reserved", 11: "FiberChannel",
 }  # fmt: skip
-_FLOAT: Final = struct.Struct("!f").unpack_from
+_FLOAT: Final = struct.Struct("!f")
+_LARGEST: Final = 3.4028234663852886e38  # of a single
 
 
 class _Cut(Exception):
@@ -426,8 +428,15 @@ def _invalid(ndo: Ndo, why: str) -> None:
 
 
 def _mbps(b: bytes, o: int) -> str:
-    need(b, o, 4)
-    return f"{_FLOAT(b, o)[0] * 8 / 1000000:.3f} Mbps"
+    """Return octets a second, an IEEE 754 single, as megabits; each step in single precision."""
+    value = _FLOAT.unpack_from(b, o)[0] * 8
+    if abs(value) > _LARGEST:
+        value = math.copysign(math.inf, value)
+    (value,) = _FLOAT.unpack(_FLOAT.pack(value))
+    (value,) = _FLOAT.unpack(_FLOAT.pack(value / 1000000))
+    if math.isnan(value) and b[o] & 0x80:
+        return "-nan Mbps"
+    return f"{value:.3f} Mbps"
 
 
 def _te_link(ndo: Ndo, b: bytes, at: int, left: int) -> int:

@@ -293,7 +293,8 @@ def _vector64(ndo: Ndo, b: bytes, o: int, length: int, kind: int) -> None:
     if length != 8:
         ndo.p(f"ERROR: length {length} != 8")
         return
-    ndo.p(f"[{bittok2str(_MIP6, '', u8(b, o))}]" if u8(b, o) else "[]")
+    ndo.p("[")
+    ndo.p(f"{bittok2str(_MIP6, '', u8(b, o))}]")
 
 
 def _hex(ndo: Ndo, b: bytes, o: int, n: int) -> None:

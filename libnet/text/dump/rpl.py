@@ -38,6 +38,7 @@ def rpl_print(ndo: Ndo, b: bytes, o: int, length: int, code: int) -> None:
 
 def _dio(ndo: Ndo, b: bytes, o: int, length: int) -> None:
     if length < 24:
+        ndo.p(f" [length {length} < 24]")
         ndo.invalid()
         return
     mode = b[o + 4]

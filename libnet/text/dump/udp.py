@@ -35,11 +35,16 @@ _BY_PORT: Final = {
     port: (rank, printer) for rank, (ports, printer) in enumerate(_EITHER) for port in ports
 }
 _NATT: Final = 4500
-# Behind the destination port alone; printers of (ndo, b, o, length, dport).
-_HSRP: Final = 1985
-_BFD: Final = frozenset((3784, 3785, 4784, 6784))
+_RADIUS_RANK: Final = _BY_PORT[1812][0]
+_RIPNG_RANK: Final = _BY_PORT[521][0]
+# Behind the destination port alone: after which rank of the others it comes, and its printer.
 _hsrp = lazy("hsrp.hsrp_print")
 _bfd = lazy("bfd.bfd_print")
+_TO: Final[dict[int, tuple[int, Printer]]] = {
+    3456: (_RIPNG_RANK - 1, lazy("rtp.vat_print")),
+    1985: (_RADIUS_RANK, _hsrp),
+    **dict.fromkeys((3784, 3785, 4784, 6784), (_RADIUS_RANK, _bfd)),
+}
 _rtcp = lazy("rtp.rtcp_print")
 _natt = lazy("isakmp.rfc3948_print")
 _isakmp = lazy("isakmp.isakmp_print")
@@ -119,18 +124,14 @@ def udp_print(ndo: Ndo, b: bytes, o: int, length: int, iph: int, fragmented: int
             _cksum(ndo, b, o, length, iph)
         printer = _find(sport, dport)
         if printer is not None:
-            if printer is _isakmp_udp:
+            if printer is _bfd:
+                _bfd(ndo, b, at, length, dport)
+            elif printer is _isakmp_udp:
                 _isakmp(ndo, b, at, length, iph)
             elif printer is _rfc3948:
                 _natt(ndo, b, at, length, iph, b[iph] >> 4, fragmented, ttl)
             else:
                 printer(ndo, b, at, length)
-            return
-        if dport == _HSRP:
-            _hsrp(ndo, b, at, length)
-            return
-        if dport in _BFD:
-            _bfd(ndo, b, at, length, dport)
             return
     elif ndo.vflag and not ndo.Kflag and not fragmented:
         _cksum(ndo, b, o, length, iph)
@@ -146,9 +147,12 @@ _rfc3948: Final = _BY_PORT[_NATT][1]
 
 def _find(sport: int, dport: int) -> Printer | None:
     one, two = _BY_PORT.get(sport), _BY_PORT.get(dport)
-    if one is None:
-        return two[1] if two else None
-    return two[1] if two is not None and two[0] < one[0] else one[1]
+    if one is None or (two is not None and two[0] < one[0]):
+        one = two
+    to = _TO.get(dport)
+    if to is not None and (one is None or to[0] < one[0]):
+        one = to
+    return one[1] if one is not None else None
 
 
 def _forced(ndo: Ndo, b: bytes, at: int, length: int) -> None:
