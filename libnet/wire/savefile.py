@@ -136,7 +136,7 @@ class PcapReader(Reader):
             if not simple and (self._old or caplen > length):
                 caplen, length = length, caplen
             if caplen > largest:
-                what = f"snaplen of {snaplen}" if snaplen > largest else f"maximum of {largest}"
+                what = f"snaplen of {snaplen}" if caplen > snaplen else f"maximum of {largest}"
                 raise SavefileError(f"invalid packet capture length {caplen}, bigger than {what}")
             data = read(caplen)
             if len(data) < caplen:
