@@ -64,7 +64,7 @@ class Dropper:
             for level in self.levels:
                 level.avg *= (1 - WEIGHT) ** min(gone, 1 << 16)
         tos = w.m.data[1] if w.m is not None and len(w.m.data) > 1 else 0
-        mine = _PRECEDENCE.get(tos >> 2 & 0x18, 0) if self.rio else 0
+        mine = _PRECEDENCE.get(tos & 0x18, 0) if self.rio else 0
         for number, level in enumerate(self.levels):
             # Packets of a precedence count for it and for all that are dropped earlier.
             if number >= mine:

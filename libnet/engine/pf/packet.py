@@ -173,7 +173,7 @@ class Pd:
             )
             self.tflags = flags
             self.toff = (word >> 4) << 2
-            self.plen = room - self.toff
+            self.plen = max(room - self.toff, 0)
         elif proto == IPPROTO_UDP:
             if room < 8:
                 return False
