@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from cmds.tcpdump.session import Fatal, Session, described, listed, plural
+from libnet.addr import AF_INET
 from libnet.ioctl.dlt import dlt_name
 from libnet.ioctl.ifflags import IFF_LOOPBACK, IFF_RUNNING, IFF_UP
 from libnet.libsocket.ctx import Ctx
 from libnet.libsocket.pcap import (
     BUFSIZE,
     MAX_SNAPLEN,
+    SOCK_DGRAM,
     Packet,
     Pcap,
     PcapError,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 # How long packets may be gathered before they are shown: with a reader at the terminal, and without.
 PATIENCE_MS: Final = 1000
 HURRY_MS: Final = 100
+TELL_S: Final = 1.0  # with -v and -w: how often the count is told
 _UP_RUNNING: Final = IFF_UP | IFF_RUNNING
 _MONITOR_DLTS: Final = (127, 105)
 
@@ -44,8 +47,9 @@ def show_interfaces(ctx: Ctx) -> int:
     from libnet.errors import NetError
     from libnet.ioctl.sockio import SIOCGIFMEDIA, IfMediaReq
 
-    with ctx.socket(2, 2) as sock:
-        for number, (name, flags) in enumerate(interfaces(ctx), 1):
+    found = interfaces(ctx)
+    with ctx.socket(AF_INET, SOCK_DGRAM) as sock:
+        for number, (name, flags) in enumerate(found, 1):
             words = []
             if flags & IFF_UP:
                 words.append("Up")
@@ -200,15 +204,18 @@ class LiveCapture:
         counts = counts and not self._given["also_print"]
         watch = ctx.host.watch_signals("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
         limit = session.limit
+        tell_at = ctx.now() + TELL_S
         try:
             while not self._stop and (not limit or session.captured < limit):
-                ready = ctx.wait([pcap.descriptor, watch], 1.0 if counts else None)
+                patience = max(0.0, tell_at - ctx.now()) if counts else None
+                ready = ctx.wait([pcap.descriptor, watch], patience)
                 if watch in ready:
                     self._signals(pcap, watch.take())
                 if pcap.descriptor in ready:
                     self._take(pcap, handler)
                     stdout.flush()
-                elif counts:
+                if counts and ctx.now() >= tell_at:
+                    tell_at += TELL_S
                     self._tell_count()
         except LimitReached:
             stdout.flush()

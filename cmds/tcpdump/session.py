@@ -414,7 +414,8 @@ class Session:
             return
         if user != "root" and user not in _users(self.ctx):
             raise Fatal(f"Couldn't find user '{user[:32]}'")
-        self.ctx.stderr.write(f"dropped privs to {user}\n")
+        if user != "root":
+            self.ctx.stderr.write(f"dropped privs to {user}\n")
 
 
 _RET: Final = (

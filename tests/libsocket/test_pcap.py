@@ -120,7 +120,7 @@ def test_pcap_files_that_go_wrong():
         "unsupported pcap savefile version 3.1"
     )
     assert refused(head + struct.pack("=IIII", 0, 0, 300_000, 9)) == (
-        "invalid packet capture length 300000, bigger than maximum of 262144"
+        "invalid packet capture length 300000, bigger than snaplen of 262144"
     )
 
 
