@@ -73,6 +73,7 @@ PROGRAMS: Final[dict[str, str]] = {
     "sloginfo": "cmds.sloginfo:main",
     "sockstat": "cmds.sockstat:main",
     "sysctl": "cmds.sysctl:main",
+    "tcpdump": "cmds.tcpdump:main",
     "umount": "cmds.umount:main",
     "waitfor": "cmds.waitfor:main",
 }
