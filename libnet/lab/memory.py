@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 PROGRAMS: Final[dict[str, str]] = {
     "arp": "cmds.arp:main",
     "brconfig": "cmds.brconfig:main",
+    "dhcp.client": "cmds.dhcp_client:main",
     "hostname": "cmds.hostname:main",
     "if_up": "cmds.if_up:main",
     "ifconfig": "cmds.ifconfig:main",
@@ -67,6 +68,7 @@ PROGRAMS: Final[dict[str, str]] = {
     "netstat": "cmds.netstat:main",
     "nicinfo": "cmds.nicinfo:main",
     "pci": "cmds.pci:main",
+    "pfctl": "cmds.pfctl:main",
     "pidin": "cmds.pidin:main",
     "ping": "cmds.ping:main",
     "route": "cmds.route:main",

@@ -44,6 +44,7 @@ SIGNUM: Final = {
     "SIGCHLD": 17,
     "SIGCONT": 18,
     "SIGWINCH": 28,
+    "SIGPWR": 30,
     "SIGINFO": 29,
 }
 
