@@ -6,7 +6,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from libnet.engine.pf.pf_if import DynAddr
-from libnet.engine.pf.table import WIDTH, Ktable
+from libnet.engine.pf.table import WIDTH, Ktable, Prefixes
 from libnet.errors import NetError
 from libnet.ioctl import pf as p
 from libnet.ioctl.pf import PfPool
@@ -28,10 +28,12 @@ _SKIPPED: Final = 1024  # addresses in a row that a table's negated entries may 
 class Entry:
     """One entry of a pool: fixed address and mask, a table, or an interface's addresses."""
 
-    __slots__ = ("addr", "dyn", "ifname", "kif", "mask", "table")
+    __slots__ = ("_blocks", "_seen", "addr", "dyn", "ifname", "kif", "mask", "table")
 
     def __init__(self) -> None:
         self.addr = self.mask = 0
+        self._seen: tuple[int, Prefixes] | None = None
+        self._blocks: dict[int, list[tuple[int, int]]] = {}
         self.dyn: DynAddr | None = None
         self.table: Ktable | None = None
         self.kif: Kif | None = None
@@ -41,7 +43,14 @@ class Entry:
         """Return (network, mask) of all there is at the time."""
         if self.table is not None:
             kt = self.table.used()
-            return [] if kt is None else kt.addrs.networks(af)
+            if kt is None:
+                return []
+            now = kt.addrs.generation, kt.addrs
+            if self._seen is None or self._seen[0] != now[0] or self._seen[1] is not now[1]:
+                self._seen, self._blocks = now, {}
+            if af not in self._blocks:
+                self._blocks[af] = kt.addrs.networks(af)
+            return self._blocks[af]
         if self.dyn is not None:
             return self.dyn.prefixes(af)
         return [(self.addr, self.mask)]

@@ -394,6 +394,7 @@ class Pf:
             return drop
         verdict = Verdict(action, state.rule, state)
         verdict.nat = state.nat_rule
+        pd.anchor_rule = state.anchor
         if state.log:
             nat = state.nat_rule
             use_nat = nat is not None and nat.log & p.PF_LOG_ALL

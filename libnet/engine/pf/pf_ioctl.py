@@ -28,6 +28,8 @@ MAX_POOL: Final = 4096  # addresses in one pool
 _DIRECT: Final = frozenset((6, 17))
 _RULESETS: Final = range(p.PF_RULESET_MAX)
 _U32: Final = 0xFFFFFFFF
+# Requests that only one of the dialects has.
+_DIALECT: Final = {"DIOCKILLSRCNODES": 42, "DIOCICLRISTATS": 37}
 
 
 class PfControl:
@@ -95,7 +97,7 @@ class PfControl:
     def ioctl(self, row: Ioctl, arg: Any, cred: Cred) -> Any:
         """Serve a request. Raises ENOTTY for one that is not ours, EINVAL for a wrong argument."""
         handler = self.handlers.get(row.name)
-        if handler is None:
+        if handler is None or _DIALECT.get(row.name, self.pf.dialect) != self.pf.dialect:
             raise NetError("ENOTTY")
         self.cred = (cred.uid, cred.pid)
         if row.arg is None:

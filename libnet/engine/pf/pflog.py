@@ -86,9 +86,10 @@ class Pflog:
         """Return struct pfloghdr."""
         spec = rule.spec
         number, sub, name = rule.nr, NO_SUBRULE, b""
-        if pd.anchor_rule is not None and pd.anchor is not None:
+        if pd.anchor_rule is not None:
             number, sub = pd.anchor_rule.nr, rule.nr
-            name = pd.anchor.path.encode("utf-8", "surrogateescape")[:15]
+            if pd.anchor is not None:  # a state knows the calling rule, but not the anchor's name
+                name = pd.anchor.path.encode("utf-8", "surrogateescape")[:15]
         old = self.pf.dialect == 37
         head = _HEAD.pack(
             _OLD_HDRLEN - 3 if old else REAL_HDRLEN,

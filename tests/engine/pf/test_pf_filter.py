@@ -124,6 +124,14 @@ def test_a_group_of_interfaces_stands_for_all_of_a_driver(lab):
     assert pings(lab)
 
 
+def test_egress_is_where_the_default_route_leads(lab):
+    lab.rules("pass no state\nblock out on egress")
+    assert pings(lab)
+    lab.run("route add default 10.0.1.9")
+    lab.right.take()
+    assert not pings(lab)
+
+
 def test_set_skip_leaves_an_interface_alone_and_survives_a_reload(lab):
     text = "set skip on wm0\nblock in"
     lab.rules(text)

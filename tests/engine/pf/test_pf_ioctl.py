@@ -240,6 +240,14 @@ def test_the_device_is_the_superusers(filt):
     device.close()
 
 
+def test_each_dialect_lacks_what_the_other_one_has(filt):
+    assert filt(p.DIOCKILLSRCNODES, p.PfIocSrcNodeKill()).af == 0
+    assert error(filt, p.DIOCICLRISTATS, p.PfIocIface()) == "ENOTTY"
+    filt.pf.dialect = 37
+    assert error(filt, p.DIOCKILLSRCNODES, p.PfIocSrcNodeKill()) == "ENOTTY"
+    assert filt(p.DIOCICLRISTATS, p.PfIocIface("lo0")).nzero == 1
+
+
 def test_every_diocs_row_has_a_handler(filt):
     rows = {name for name, row in ROWS.items() if row.group == "D"}
     assert rows == set(filt.control.handlers)

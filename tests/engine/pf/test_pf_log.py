@@ -98,6 +98,12 @@ def test_rules_in_anchors_are_numbered_by_both_rulesets(lab, tap):
     assert [row[:3] for row in tap.take()] == [(0, None, ""), (1, 0, "foo"), (2, None, "")]
 
 
+def test_packets_of_a_state_from_an_anchor_have_both_numbers_too(lab, tap):
+    lab.rules("pass no state\nanchor foo {\n pass in log (all) on wm0 proto udp\n}")
+    lab.left.send(udp(A, 9, B, 1), udp(A, 9, B, 1))
+    assert [row[:3] for row in tap.take()] == [(1, 0, "foo"), (1, 0, "")]
+
+
 def test_nothing_is_logged_without_log_or_while_the_interface_is_down(lab, tap):
     lab.rules("block in")
     lab.left.send(echo(A, B, 1))
