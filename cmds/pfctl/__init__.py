@@ -429,7 +429,7 @@ class Run:
 
     def _load(self, file: str) -> bool:
         """Load rules; tell whether something failed."""
-        from cmds.pfctl import flush, load
+        from cmds.pfctl import load
 
         session, opts = self.session, self.opts
         name = "stdin" if file == "-" else file
@@ -439,10 +439,8 @@ class Run:
             self.err.err(exc, file)
         main = not opts.anchor and bool(opts.load & LOAD_OPTIONS)
         failed = False
-        if main:
-            flush.clear_interface_flags(session, quiet=True)
-            if not opts.merge and not opts.noaction:
-                failed = not load.load_fingerprint_file(session, load.PF_OS)
+        if main and not opts.merge and not opts.noaction:
+            failed = not load.load_fingerprint_file(session, load.PF_OS)
         self._refuse_reserved()
         try:
             load.Loader(session, opts.anchor).run(text, name)

@@ -138,13 +138,10 @@ def clear_fingerprints(session: Session) -> None:
     session.must(DIOCOSFPFLUSH)
 
 
-def clear_interface_flags(session: Session, *, quiet: bool = False) -> None:
+def clear_interface_flags(session: Session) -> None:
     """Take back "set skip" everywhere."""
-    if session.opts.noaction:
-        return
     session.must(DIOCCLRIFFLAG, PfIocIface(flags=PFI_IFLAG_SKIP))
-    if not quiet:
-        session.note("pf: interface flags reset")
+    session.note("pf: interface flags reset")
 
 
 def set_debug(session: Session, level: str, number: int) -> None:

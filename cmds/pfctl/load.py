@@ -224,6 +224,9 @@ class Loader:
             if acting:
                 self._fail("Syntax error in config file: pf rules not loaded")
             raise NotLoaded
+        if acting and self._outer and not self.anchor and self.load & LOAD_OPTIONS:
+            # Only now: a file with an error must leave what an earlier one skips.
+            self.session.must(DIOCCLRIFFLAG, PfIocIface(flags=PFI_IFLAG_SKIP))
         self._events(conf, filename)
         self._choose_optimizer(conf)
         for bit, number in _ORDER:
