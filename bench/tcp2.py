@@ -11,8 +11,8 @@ from libnet.addr import AF_INET, SockaddrIn, inet_aton
 from libnet.conf.iopkt import parse
 from libnet.engine.kern.socket import SO_RCVBUF, SO_SNDBUF, SOCK_STREAM, SOL_SOCKET, Cred
 from libnet.errors import NetError
-from libnet.iopkt.manager import Manager
 from libnet.ioctl.sockio import IfAliasReq, IfCapReq
+from libnet.iopkt.manager import Manager
 from libnet.loop.loop import Loop
 from libnet.media.unixseg import UnixPort
 

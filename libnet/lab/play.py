@@ -66,7 +66,9 @@ class Player:
         if box == "HOST":
             return self.host(["sh", "-c", command])
         self.boxes.add(box)
-        return self.host([os.path.join(self.programs, "box"), "run", box, "--", "sh", "-c", command])
+        return self.host(
+            [os.path.join(self.programs, "box"), "run", box, "--", "sh", "-c", command]
+        )
 
     def close(self) -> None:
         """Cut the power of every box; remove a world of its own."""
