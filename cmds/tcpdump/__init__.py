@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from cmds._bsd import command, flag, operands, option, program
@@ -93,14 +92,4 @@ def run(ctx: Ctx, operands: tuple[str, ...], **given: Any) -> int:
     return Session(ctx, given, operands).run()
 
 
-def _start(argv: Sequence[str], ctx: Ctx) -> int:
-    """Run, or step aside for the host's own where nothing says that a box is meant."""
-    from cmds._handover import find_next, handover, not_ours
-
-    # A host without one gets its files read all the same.
-    if not_ours(ctx) and find_next(ctx.prog, ctx.environ.get("PATH", "")) is not None:
-        handover(ctx, argv)
-    return run.run(argv, ctx)
-
-
-main = program("tcpdump", _start)
+main = program("tcpdump", run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -76,6 +77,10 @@ class Session:
     def _run(self) -> int:
         given = self.given
         self._check()
+        offline = given["read_file"] is not None or given["list_file"] is not None
+        offline = offline or (given["dump_code"] and given["interface"] is None)
+        if not offline:
+            self._step_aside()
         if given["list_interfaces"]:
             from cmds.tcpdump.live import show_interfaces
 
@@ -87,6 +92,17 @@ class Session:
         from cmds.tcpdump.live import LiveCapture
 
         return LiveCapture(self).run()
+
+    def _step_aside(self) -> None:
+        """Leave a capture to the host's own program where nothing says that a box is meant.
+
+        Files and filter programs are ours always: they need no stack.
+        """
+        from cmds._handover import find_next, handover, not_ours
+
+        path = self.ctx.environ.get("PATH", "")
+        if not_ours(self.ctx) and find_next(self.ctx.prog, path) is not None:
+            handover(self.ctx, sys.argv[1:])
 
     def _check(self) -> None:
         """Read the options that are numbers or words of a list. Raises Fatal."""
