@@ -8,7 +8,7 @@ import sys
 
 NAMES = (
     "startup", "segment", "forward", "bridge", "udp", "tcp", "tcp2", "conns", "rtt", "tap", "boxes",
-    "filter", "pfload",
+    "filter", "pf", "pfload",
 )  # fmt: skip
 
 

@@ -59,7 +59,7 @@ def router(pf: bool):
         assert not got.status, got
     if pf:
         stack = box.stack
-        filt = Pf(stack, cloners=stack.cloners)
+        filt = stack.pf = Pf(stack, cloners=stack.cloners)
         load(PfControl(filt), rules(RULES))
         filt.start()
     return world.clock, box.stack, {n: world.segment(n) for n in ("lan0", "lan1")}
@@ -108,7 +108,7 @@ def measure(pf: bool, kind: str) -> float:
     else:
         flows = [tcp_frame(lladdr, n) for n in range(FLOWS)]
         if pf:
-            filt = stack.pfil.heads[AF_INET].hooks_in[0].__self__
+            filt = stack.pf
             for rule in filt.main(p.PF_RULESET_FILTER):
                 rule.flagset = 0
     batch = [flows[n % FLOWS] for n in range(BATCH)]
@@ -116,7 +116,7 @@ def measure(pf: bool, kind: str) -> float:
         source.send_many(batch)
         settle(clock)
     if pf:
-        filt = stack.pfil.heads[AF_INET].hooks_in[0].__self__
+        filt = stack.pf
         for state in filt.states.all:
             # As if the other side had answered.
             if kind == "udp":

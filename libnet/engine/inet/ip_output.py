@@ -186,15 +186,15 @@ class IpOutput:
             summed = True
         head = self.head
         if head.hooks_out:
-            seen = m.data
-            got = head.run(m, ifp, PFIL_OUT)
-            if got is None:
-                return
-            if got is not m or m.data is not seen:
-                m = got
-                if not self.ip.reparse(m):
-                    stack.drop(m, "ip", "pfilbad", "a hook left no IP packet")
+            seen, was = m.data, m
+            for hook in head.hooks_out:
+                got = hook(m, ifp, PFIL_OUT)
+                if got is None:
                     return
+                m = got
+            if (m is not was or m.data is not seen) and not self.ip.reparse(m):
+                stack.drop(m, "ip", "pfilbad", "a hook left no IP packet")
+                return
         length = m.ip_len
         if length > mtu and not (m.gso_size and length <= IP_MAXPACKET):
             self._fragment(m, ifp, hop, rt, mtu)

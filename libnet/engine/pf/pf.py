@@ -52,7 +52,7 @@ from libnet.engine.pf.track import (
     Tracker,
     get_wscale,
 )
-from libnet.engine.pfil.pfil import PFIL_IN, PFIL_OUT
+from libnet.engine.pfil.pfil import PFIL_IN, PFIL_OUT, PacketHook
 from libnet.errors import NetError
 from libnet.ioctl import pf as p
 from libnet.ioctl.ifflags import IFF_UP
@@ -87,6 +87,8 @@ NO_SUCH_UID: Final = 0xFFFFFFFF
 
 _DIRECT: Final = frozenset((IPPROTO_TCP, IPPROTO_UDP))
 _PF_DIR: Final = {PFIL_IN: p.PF_IN, PFIL_OUT: p.PF_OUT}
+_UDP_MULTIPLE: Final = p.PFTM_UDP_MULTIPLE
+_TCP_ESTABLISHED: Final = p.PFTM_TCP_ESTABLISHED
 _tcp_fields = Struct("!IIBBH").unpack_from
 _u32 = Struct("!I").unpack_from
 _M: Final = 0xFFFFFFFF
@@ -165,11 +167,15 @@ class Pf:
         self.qids: dict[str, int] = {}
         self.default_rule = default_rule(self)
         self._scrubbing = False
+        # By direction and protocol, the states that a hook may decide by itself.
+        self._fast: dict[int, dict[int, dict[bytes, State]]] = {PFIL_IN: {}, PFIL_OUT: {}}
+        self.hook_in, self.hook_out = self._make_hook(PFIL_IN), self._make_hook(PFIL_OUT)
         # pfil knows a hook by identity, and a method is a new object at every look.
-        self._hooks = ((AF_INET, self.hook), (AF_INET6, self.hook6))
-        self._by_ifp = self.kifs.by_ifp
-        self._fast_in: dict[int, dict[bytes, State]] = {}
-        self._fast_out: dict[int, dict[bytes, State]] = {}
+        self._hooks: tuple[tuple[int, PacketHook, int], ...] = (
+            (AF_INET, self.hook_in, PFIL_IN),
+            (AF_INET, self.hook_out, PFIL_OUT),
+            (AF_INET6, self.hook6, PFIL_IN | PFIL_OUT),
+        )
         self.rules_changed()
 
     # -- on and off
@@ -180,8 +186,8 @@ class Pf:
             raise NetError("EEXIST")
         self.status.running = True
         self.status.since = self.clock.wall()
-        for family, hook in self._hooks:
-            self.stack.pfil.head(family).add(hook, PFIL_IN | PFIL_OUT)
+        for family, hook, flags in self._hooks:
+            self.stack.pfil.head(family).add(hook, flags)
 
     def stop(self) -> None:
         """DIOCSTOP: let everything pass; states stay. Raises ENOENT."""
@@ -189,8 +195,8 @@ class Pf:
             raise NetError("ENOENT")
         self.status.running = False
         self.status.since = self.clock.wall()
-        for family, hook in self._hooks:
-            self.stack.pfil.head(family).remove(hook, PFIL_IN | PFIL_OUT)
+        for family, hook, flags in self._hooks:
+            self.stack.pfil.head(family).remove(hook, flags)
 
     def close(self) -> None:
         """End with the stack."""
@@ -204,10 +210,12 @@ class Pf:
     def rules_changed(self) -> None:
         """Note that rules were loaded."""
         self._scrubbing = bool(self.main(p.PF_RULESET_SCRUB))
-        # With scrub rules every packet goes the long way.
-        fast = () if self._scrubbing else (IPPROTO_UDP, IPPROTO_TCP)
-        self._fast_in = {proto: self.states.going_in[proto] for proto in fast}
-        self._fast_out = {proto: self.states.going_out[proto] for proto in fast}
+        for table in self._fast.values():
+            table.clear()
+        if not self._scrubbing:  # with scrub rules every packet goes the long way
+            for proto in _DIRECT:
+                self._fast[PFIL_IN][proto] = self.states.going_in[proto]
+                self._fast[PFIL_OUT][proto] = self.states.going_out[proto]
 
     # -- what other parts ask
 
@@ -272,68 +280,91 @@ class Pf:
     # -- the hooks
 
     def hook(self, m: Mbuf, ifp: Ifnet, direction: int) -> Mbuf | None:
-        """Judge an IPv4 packet; the plain cases at once. Raises EHOSTUNREACH for our own, blocked.
+        """Judge an IPv4 packet. Raises EHOSTUNREACH for our own, blocked."""
+        return (
+            self.hook_in(m, ifp, direction)
+            if direction == PFIL_IN
+            else self.hook_out(m, ifp, direction)
+        )
 
-        Everything is in one function, and twice in this room, because a call costs as much as two
-        dict gets and every forwarded packet comes by twice.
+    def _make_hook(self, direction: int) -> PacketHook:
+        """Return the hook of one direction, which decides the plain cases at once.
+
+        Every forwarded packet comes by twice, so it is one function with its surroundings bound, and
+        what would be a call or a chain of attributes is spelt out.
         """
-        kif = self._by_ifp.get(ifp)
-        if kif is None or kif.skip:
-            return m
-        tags = m.tags
-        if tags is not None and "pf_generated" in tags:
-            return m
-        table = (self._fast_in if direction == PFIL_IN else self._fast_out).get(m.proto)
-        if table is not None and m.hlen == 20 and not m.ip_off & 0x3FFF:
+        kif_of = self.kifs.by_ifp.get
+        table_of = self._fast[direction].get
+        clock, states, inbound = self.clock, self.states, direction == PFIL_IN
+        slow = self._slow
+
+        def hook(m: Mbuf, ifp: Ifnet, _direction: int) -> Mbuf | None:
+            kif = kif_of(ifp)
+            if kif is None or kif.skip:
+                return m
+            tags = m.tags
+            if tags is not None and "pf_generated" in tags:
+                return m
+            table = table_of(m.proto)
+            if table is None or m.hlen != 20 or m.ip_off & 0x3FFF:
+                return slow(m, kif, direction)
             data = m.data
             state = table.get(data[12:24])
-            if state is not None and state.plain and (state.kif is None or state.kif is kif):
-                size = m.ip_len
-                forward = state.direction == direction
-                # The timeout says that both sides of a UDP state, or of a TCP handshake, have spoken.
-                if state.timeout == p.PFTM_UDP_MULTIPLE:
-                    fits = 8 <= (data[24] << 8 | data[25]) <= size - 20
-                elif state.timeout == p.PFTM_TCP_ESTABLISHED and size >= 40:
+            if state is None or not state.plain or (state.kif is not None and state.kif is not kif):
+                return slow(m, kif, direction)
+            size = m.ip_len
+            forward = state.direction == direction
+            timeout = state.timeout
+            # The timeout says that both sides of a UDP state, or of a TCP handshake, have spoken.
+            if timeout == _UDP_MULTIPLE:
+                if not 8 <= (data[24] << 8 | data[25]) <= size - 20:
+                    return slow(m, kif, direction)
+            elif timeout == _TCP_ESTABLISHED and size >= 40:
+                if forward:
                     src, dst = state.src, state.dst
-                    if not forward:
-                        src, dst = dst, src
-                    if data[28:36] == src.tail and dst.seqlo == src.tail_lo:
-                        # It acknowledges what the last one did: only its data are to be looked at.
-                        plen = size - src.tail_len
-                        fits = plen == 0
-                        if plen > 0:
-                            seqlo = src.seqlo
-                            seq = _u32(data, 24)[0]
-                            end = seq + plen & _M
-                            if src.seqhi - end & _M < _HALF and seq - seqlo + src.room & _M < _HALF:
-                                fits = True
-                                if 0 < end - seqlo & _M < _HALF:
-                                    src.seqlo = end
-                    else:
-                        fits = _in_window(src, dst, data, size)
                 else:
-                    fits = False
-                if fits:
-                    state.last = self.clock.now
-                    self.states.searches += 1
-                    rule = state.rule
-                    if direction == PFIL_IN:
-                        rule.pin += 1
-                        rule.bin += size
-                        kif.packets[0] += 1
-                        kif.octets[0] += size
-                    else:
-                        rule.pout += 1
-                        rule.bout += size
-                        kif.packets[2] += 1
-                        kif.octets[2] += size
-                    if forward:
-                        state.pin += 1
-                        state.bin += size
-                    else:
-                        state.pout += 1
-                        state.bout += size
-                    return m
+                    src, dst = state.dst, state.src
+                if data[28:36] != src.tail or dst.seqlo != src.tail_lo:
+                    if not _in_window(src, dst, data, size):
+                        return slow(m, kif, direction)
+                else:
+                    # It acknowledges what the last one did: only its data are to be looked at.
+                    plen = size - src.tail_len
+                    if plen:
+                        # Octets from the lowest that may still come to the last of this segment.
+                        seqlo, room = src.seqlo, src.room
+                        reach = (_u32(data, 24)[0] - seqlo + room & _M) + plen
+                        if reach > (src.seqhi - seqlo & _M) + room or plen < 0:
+                            return slow(m, kif, direction)
+                        if reach > room:
+                            src.seqlo = seqlo + reach - room & _M
+            else:
+                return slow(m, kif, direction)
+            state.last = clock.now
+            states.searches += 1
+            rule = state.rule
+            if inbound:
+                rule.pin += 1
+                rule.bin += size
+                kif.pin4 += 1
+                kif.bin4 += size
+            else:
+                rule.pout += 1
+                rule.bout += size
+                kif.pout4 += 1
+                kif.bout4 += size
+            if forward:
+                state.pin += 1
+                state.bin += size
+            else:
+                state.pout += 1
+                state.bout += size
+            return m
+
+        return hook
+
+    def _slow(self, m: Mbuf, kif: Kif, direction: int) -> Mbuf | None:
+        """Judge an IPv4 packet the long way."""
         pd = Pd(self, m, kif, direction, AF_INET)
         got = self._test(pd)
         if got is None and direction == PFIL_OUT and m.rcvif is None and pd.reason >= 0:
@@ -962,8 +993,7 @@ class Pf:
         rule, state, size = verdict.rule, verdict.state, pd.size
         out = pd.direction == p.PF_OUT
         at = (4 if pd.af == AF_INET6 else 0) + (2 if out else 0) + (1 if action != p.PF_PASS else 0)
-        pd.kif.packets[at] += 1
-        pd.kif.octets[at] += size
+        pd.kif.count(at, size)
         if action != p.PF_PASS and rule.action != p.PF_DROP:
             return
         rule.count(size, out)

@@ -30,12 +30,15 @@ class Kif:
 
     ifp       the interface, None for a group or one that is not there
     skip      whether pf leaves its packets alone (set skip on)
-    packets, octets   family (0, 1) * 4 + out * 2 + blocked
+    packets, octets   family (0, 1) * 4 + out * 2 + blocked; passed IPv4 is counted in pin4
+                      and its kin, and totals() adds it
     matches   the Kifs whose rules are for packets of this interface
     states, rules     how many refer to it
     """
 
     __slots__ = (
+        "bin4",
+        "bout4",
         "flags",
         "group",
         "ifp",
@@ -43,6 +46,8 @@ class Kif:
         "name",
         "octets",
         "packets",
+        "pin4",
+        "pout4",
         "rules",
         "skip",
         "states",
@@ -56,16 +61,37 @@ class Kif:
         self.flags = 0
         self.skip = False
         self.states = self.rules = 0
-        self.packets, self.octets = [0] * 8, [0] * 8
-        self.tzero = now
+        self.clear(now)
         self.matches: frozenset[Kif] = frozenset((self,))
+
+    def clear(self, now: float) -> None:
+        """Zero the counters."""
+        self.packets: list[int] = [0] * 8
+        self.octets: list[int] = [0] * 8
+        self.pin4 = self.bin4 = self.pout4 = self.bout4 = 0
+        self.tzero = now
+
+    def count(self, at: int, size: int) -> None:
+        """Count a packet of *size* octets at family * 4 + out * 2 + blocked."""
+        self.packets[at] += 1
+        self.octets[at] += size
+
+    def totals(self) -> tuple[list[int], list[int]]:
+        """Return packets and octets."""
+        packets, octets = list(self.packets), list(self.octets)
+        packets[0] += self.pin4
+        octets[0] += self.bin4
+        packets[2] += self.pout4
+        octets[2] += self.bout4
+        return packets, octets
 
     def show(self) -> PfiKif:
         """Return struct pfi_kif."""
+        packets, octets = self.totals()
         return PfiKif(
             self.name,
-            list(self.packets),
-            list(self.octets),
+            packets,
+            octets,
             int(self.tzero),
             self.flags,
             self.states,

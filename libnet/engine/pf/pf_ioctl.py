@@ -147,12 +147,13 @@ class PfControl:
             dialect=pf.dialect,
         )
         for kif in pf.kifs.named(status.ifname)[:1] if status.ifname else []:
+            packets, octets = kif.totals()
             for family in (0, 1):
                 for direction in (0, 1):
                     at = family * 4 + direction * 2
                     to = family * 6 + direction * 3
-                    out.pcounters[to : to + 2] = kif.packets[at : at + 2]
-                    out.bcounters[family * 2 + direction] = kif.octets[at] + kif.octets[at + 1]
+                    out.pcounters[to : to + 2] = packets[at : at + 2]
+                    out.bcounters[family * 2 + direction] = octets[at] + octets[at + 1]
         return out
 
     def clrstatus(self, _arg: None) -> None:
@@ -169,8 +170,7 @@ class PfControl:
     def _clear_kifs(self, name: str) -> int:
         kifs = self.pf.kifs.named(name)
         for kif in kifs:
-            kif.packets, kif.octets = [0] * 8, [0] * 8
-            kif.tzero = self.pf.clock.wall()
+            kif.clear(self.pf.clock.wall())
         return len(kifs)
 
     def setstatusif(self, req: p.PfIocIf) -> None:

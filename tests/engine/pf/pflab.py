@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 from typing import Any, NamedTuple
 
-from libnet.lab import memory
 from libnet.lab.memory import World
 from libnet.wire.cksum import in4_cksum, in_cksum
 from libnet.wire.tcp import tcp_build
@@ -17,8 +16,6 @@ GWB = 0x0A000101  # the router, right
 MAC = {"left": b"\2\0\0\0\xaa\x09", "right": b"\2\0\0\0\xbb\x09"}
 
 FIN, SYN, RST, PUSH, ACK, URG = 1, 2, 4, 8, 16, 32
-
-memory.PROGRAMS.setdefault("pfctl", "cmds.pfctl:main")
 
 
 def ip4(
@@ -223,7 +220,7 @@ class PfLab:
     @property
     def pf(self) -> Any:
         """The router's packet filter."""
-        return self.stack.pfil.heads[2].hooks_in[0].__self__
+        return self.stack.pfil.heads[24].hooks_in[0].__self__  # the IPv6 hook is a method of it
 
     def settle(self) -> None:
         """Let everything that is due happen."""
