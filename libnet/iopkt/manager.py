@@ -26,6 +26,7 @@ from libnet.media.offload import fit
 from libnet.media.port import Port
 
 if TYPE_CHECKING:
+    from libnet.engine.inet.autoip import Autoip
     from libnet.engine.pf.pf import Pf
 
 VARIANTS: Final = ("v4", "v4-hc", "v6-hc")
@@ -34,11 +35,11 @@ VARIANTS: Final = ("v4", "v4-hc", "v6-hc")
 # lacks. Each names the features of the stack that it links against.
 WIFI: Final = ("abc", "rum", "ral", "ath", "wpi", "iwi", "bwi", "rtw", "ti1271")
 LSM: Final[dict[str, tuple[str, ...]]] = {
-    "lsm-autoip": (),
     "lsm-avb": (),
     "lsm-qnet": (),
     "lsm-slip": (),
 }
+AUTOIP: Final = "lsm-autoip"
 PF: Final[dict[str, tuple[str, ...]]] = {"lsm-pf-v4": (), "lsm-pf-v6": ("ip6_input",)}
 PF_DEVICE: Final = "/dev/pf"
 PROTOCOLS: Final = {
@@ -121,6 +122,7 @@ class Manager:
         self.rx_prio = 21
         self.devices: dict[str, Callable[[Cred], Device]] = {}
         self.pf: Pf | None = None
+        self.autoip: Autoip | None = None
         self.numbered: dict[str, Callable[[int, Cred], Device]] = {}
         self._claims: dict[Nic, Callable[[], None]] = {}
         self.stack = Stack(machine.clock, machine.dice, variant=variant, hostname=hostname)
@@ -269,6 +271,9 @@ class Manager:
             self._unresolved(module, PF[module])
             self._load_pf(module, options)
             return
+        if module == AUTOIP:
+            self._load_autoip(options)
+            return
         if module in LSM:
             self._unresolved(module, LSM[module])
             self.log(klog.ERROR, f"{module}.so: not part of this release")
@@ -323,6 +328,50 @@ class Manager:
         self.devices[PF_DEVICE] = lambda cred: pf_open(control, cred)
         self.machine.make_node(PF_DEVICE)
         self.log(klog.INFO, f"{module}.so: packet filter loaded, not enabled")
+
+    def _load_autoip(self, options: str) -> None:
+        """Load lsm-autoip on one interface. Raises EINVAL, EALREADY, ENXIO."""
+        # Only a stack with this module pays for importing it.
+        from libnet.addr import inet_aton
+        from libnet.engine.inet.autoip import COUNT, FIRST, Autoip, AutoipConf
+
+        conf = AutoipConf()
+        try:
+            for name, value in opts.parse(options):
+                if name in ("debug", "abandon", "force", "old"):
+                    if value is not None:
+                        raise opts.BadOption(f"option {name} takes no value")
+                    setattr(conf, name, True)
+                elif name == "if":
+                    if not value:
+                        raise opts.BadOption("option if needs a value")
+                    conf.ifname = value
+                elif name == "ip":
+                    try:
+                        conf.first = inet_aton(value or "")
+                    except ValueError:
+                        raise opts.BadOption(f"option ip: bad address '{value or ''}'") from None
+                    if not FIRST <= conf.first < FIRST + COUNT:
+                        raise opts.BadOption(
+                            f"option ip: {value} is not in 169.254.1.0-169.254.254.255"
+                        )
+                elif name == "delay":
+                    conf.delay_s = opts.number(name, value, low=1, high=8000) / 1000
+                else:
+                    raise opts.BadOption(f"unknown option '{name}'")
+            if conf.force and not conf.old:
+                raise opts.BadOption("option force needs option old")
+        except opts.BadOption as exc:
+            self.log(klog.ERROR, f"{AUTOIP}: {exc}")
+            raise NetError("EINVAL") from None
+        if self.autoip is not None and self.autoip.ifp is not None:
+            self.log(klog.ERROR, f"{AUTOIP}.so: loaded already, for {self.autoip.conf.ifname}")
+            raise NetError("EALREADY")
+        try:
+            self.autoip = Autoip(self.stack, conf)
+        except NetError as exc:
+            self.log(klog.ERROR, f"{AUTOIP}: {conf.ifname}: {exc.strerror}")
+            raise
 
     def _unresolved(self, module: str, symbols: Sequence[str]) -> None:
         """Refuse a module that links against what this variant lacks."""

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 MAXTRIES: Final = 5
 RETRY_S: Final = 1.0
+LINKLOCAL: Final = 0xA9FE  # upper half of the addresses of 169.254/16
 
 
 class LlinfoArp:
@@ -441,7 +442,8 @@ class Arp:
         self.stat["sndtotal"] += 1
         self.stat["sndreply"] += 1
         packet = wire.arp_build(wire.ARPOP_REPLY, enaddr, itaddr, arp.sha, isaddr)
-        self._send(ifp, arp.sha, packet)
+        # Everybody is to hear who uses a link-local address (RFC 3927 2.5).
+        self._send(ifp, ETHER_BROADCAST if itaddr >> 16 == LINKLOCAL else arp.sha, packet)
 
     def _published(self, addr: int) -> bytes | None:
         """Return the link address to answer for *addr* with: a proxy-only entry or a published one."""

@@ -6,6 +6,7 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from libnet.addr import SockaddrIn
+from libnet.engine.inet.arp import LINKLOCAL
 from libnet.engine.inet.in_var import in_canforward
 from libnet.engine.inet.ip_var import IP_ALLOWBROADCAST, IP_FORWARDING, NeedFrag
 from libnet.engine.kern.mbuf import (
@@ -59,6 +60,9 @@ class IpForward:
         dst = m.dst
         if m.flags & (M_BCAST | M_MCAST) or not in_canforward(dst):
             stack.drop(m, "ip", "cantforward", "no such thing crosses a router")
+            return
+        if LINKLOCAL in (dst >> 16, m.src >> 16):
+            stack.drop(m, "ip", "cantforward", "link-local (RFC 3927 2.7)")
             return
         ttl = m.ttl
         if ttl <= IPTTLDEC:
