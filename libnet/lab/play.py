@@ -45,17 +45,23 @@ class Player:
 
     def host(self, argv: Sequence[str]) -> tuple[str, int]:
         """Run a program on the host with the world's environment (lab, box)."""
-        got = subprocess.run(
-            list(argv),
-            env=self.environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=TIMEOUT_S,
-            check=False,
-        )
+        try:
+            got = subprocess.run(
+                list(argv),
+                env=self.environ,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                timeout=TIMEOUT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as exc:
+            # What it started keeps its output open, too: `cmd >file 2>&1 &` lets go of it.
+            printed = exc.stdout or b""
+            text = printed.decode(errors="replace") if isinstance(printed, bytes) else printed
+            return f"{text}(no end after {TIMEOUT_S:.0f} s)\n", 124
         return got.stdout, got.returncode
 
     def __call__(self, box: str, command: str) -> tuple[str, int]:
