@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import BinaryIO
 
 from libnet.libsocket.ctx import Ctx
@@ -63,11 +64,16 @@ class Output:
                 self._file = _binary(self._ctx)
             else:
                 self._file = open(self._ctx.file(name), "wb")  # noqa: SIM115  # it outlives this
+        except OSError as exc:
+            raise OutputError(f"{name}: {exc.strerror}") from None
+        try:
             self._writer = Writer(self._file, self._dlt, snaplen=self._snaplen, nano=self._nano)
             if self._each:
                 self._file.flush()
         except OSError as exc:
-            raise OutputError(f"{name}: {exc.strerror}") from None
+            with suppress(OSError):
+                self._file.close()
+            raise OutputError(f"Can't write to {name}: {exc.strerror}") from None
 
     def write(self, packet: Packet) -> None:
         """Add a packet, to a new file if it is time. Raises OutputError, LimitReached."""
@@ -112,11 +118,13 @@ class Output:
 
     def close(self) -> None:
         """Close the file. Raises OutputError."""
-        if self._file.closed:
+        if self.current == "-":
+            self.flush()
             return
-        self.flush()
-        if self.current != "-":
+        try:
             self._file.close()
+        except OSError as exc:
+            raise OutputError(f"Unable to write output: {exc.strerror}") from None
 
 
 def _binary(ctx: Ctx) -> BinaryIO:

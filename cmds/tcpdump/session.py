@@ -210,36 +210,32 @@ class Session:
 
     def _files(self) -> int:
         """Read capture files: that of -r, or those the file of -V names."""
-        names = self._names()
-        name = names.pop(0)
-        pcap = self._open(name)
-        first = pcap.datalink()
-        self._announce(name, pcap)
-        program = self.compiled(pcap)
-        if self.given["dump_code"]:
-            self.ctx.stdout.write(program.dump(min(self.given["dump_code"], 3)))
-            pcap.close()
-            return 0
-        self.drop_privileges()
-        handler = self.handler(pcap)
-        status = 0
+        status, dlt = 0, -1
         try:
-            while True:
-                first_insn = program.insns[0]
-                if first_insn.code != _RET or not first_insn.k:
-                    pcap.setfilter(program)
-                status, stopped = self._loop(pcap, handler)
-                if stopped or not names:
+            for name in self._names():
+                with self._open(name) as pcap:
+                    if dlt < 0:
+                        dlt = pcap.datalink()
+                        self._announce(name, pcap)
+                        program = self.compiled(pcap)
+                        if self.given["dump_code"]:
+                            return self._dump(pcap)
+                        self.drop_privileges()
+                        handler = self.handler(pcap)
+                    else:
+                        if pcap.datalink() != dlt:
+                            if self.output is not None:
+                                raise Fatal(f"{name}: new dlt does not match original")
+                            dlt = pcap.datalink()
+                            program = self.compiled(pcap)
+                            handler = self.handler(pcap)
+                        self._announce(name, pcap)
+                    first = program.insns[0]
+                    if first.code != _RET or not first.k:
+                        pcap.setfilter(program)
+                    status, stopped = self._loop(pcap, handler)
+                if stopped:
                     break
-                name = names.pop(0)
-                pcap = self._open(name)
-                if pcap.datalink() != first:
-                    if self.output is not None:
-                        raise Fatal(f"{name}: new dlt does not match original")
-                    first = pcap.datalink()
-                    program = self.compiled(pcap)
-                    handler = self.handler(pcap)
-                self._announce(name, pcap)
         finally:
             self.close_output()
         if self.given["count_only"]:
@@ -250,8 +246,7 @@ class Session:
         """Hand on the packets of a file; return the status, and whether we were interrupted."""
         stdout = self.ctx.stdout
         try:
-            with pcap:
-                pcap.loop(self.limit or -1, handler)
+            pcap.loop(self.limit or -1, handler)
         except PcapError as exc:
             stdout.flush()
             self.ctx.stderr.write(f"{self.ctx.prog}: pcap_loop: {exc}\n")
@@ -294,6 +289,7 @@ class Session:
         try:
             if name != "-":
                 return open_offline(name, self.ctx)
+            # Closed with the capture, and that is all right: nothing else reads it.
             octets = getattr(self.ctx.stdin, "buffer", None)
             if octets is None:
                 raise Fatal("The standard input is not open")
