@@ -211,13 +211,15 @@ def _background(ctx: Ctx, daemon: Daemon) -> int:
         return 0
     ctx.stdout.flush()
     ctx.stderr.flush()
+    bound = daemon.client.lease is not None
+    daemon.pause()
     if os.fork():
         return 0
     os.setsid()
     null = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(null, fd)
-    return daemon.serve() or 0
+    return (daemon.resume() if bound else daemon.serve()) or 0
 
 
 # The interface
@@ -302,6 +304,21 @@ class Daemon:
         if status is not None:
             self._close()
         return status
+
+    def pause(self) -> None:
+        """Close what is open: the stack is to know the descriptors as those of the process to come."""
+        self._close()
+
+    def resume(self) -> int | None:
+        """Open it again and go on."""
+        try:
+            self._pcap = self._open()
+        except PcapError as exc:
+            self.log(WARNING, str(exc))
+            return 1
+        if self.client.lease is not None:
+            self._sock = self._bind(self.client.lease.addr)
+        return self.serve()
 
     def _open(self) -> Live:
         pcap = open_live(self.ctx, self.options.ifname, promisc=False, timeout_ms=0, immediate=True)
