@@ -13,7 +13,6 @@ from typing import Final
 from libnet.addr import inet_ntoa
 from libnet.conf.dhcpdconf.expression import Reader, Skip
 from libnet.conf.dhcpdconf.lexer import EOF, NAME, NUMBER, STRING, Complaint
-from libnet.conf.dhcpdconf.options import standard_spaces
 from libnet.conf.dhcpdconf.tree import Config
 
 NEVER: Final = 0xFFFFFFFF  # what "never" stands for among the times
@@ -277,13 +276,13 @@ def _slow(text: str, at: int, file: str, database: Database) -> int | None:
     if end is None:
         database.unfinished = True
         return None
-    config = Config(standard_spaces())
-    # The words before are blank lines to the reader, so that complaints count lines as they are.
-    line = text.count("\n", 0, at)
+    config = Config({})  # options are kept as they are written, so none needs to be known
     reader = _Entry(text[at:end], file, config)
     lease = reader.declaration()
-    for complaint in config.errors:
-        complaint.line += line
+    if config.errors:
+        before = text.count("\n", 0, at)
+        for complaint in config.errors:
+            complaint.line += before
     database.errors += config.errors[: max(0, 1000 - len(database.errors))]
     if lease is not None:
         database.leases[lease.addr] = lease

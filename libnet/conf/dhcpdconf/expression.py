@@ -91,27 +91,26 @@ class Reader:
             return True
         return False
 
-    def semi(self, *, skip: bool = True) -> None:
-        """Take a semicolon; without one complain, and unless *skip* go on behind what was there."""
+    def semi(self) -> None:
+        """Take a semicolon, or complain of what is there instead."""
         token = self.lex.next()
         if token.word != ";":
-            self.warn("semicolon expected.")
-            if skip:
-                raise Skip
+            self.bad("semicolon expected.")
 
     def number(self, text: str = "expecting numeric value.") -> int:
         """Take a number as it is written: 0x hexadecimal, 0 octal, else decimal."""
         token = self.lex.next()
         if token.kind == NAME:
-            self.bogus(token, 10)
+            return self.bogus(token, 10)
         if token.kind != NUMBER:
             self.bad(text)
         return self.value_of(token)
 
-    def bogus(self, token: Token, base: int) -> NoReturn:
-        """Complain of a word that stands where a number should, as the converter of digits does."""
+    def bogus(self, token: Token, base: int) -> int:
+        """Complain of a word that stands where a number should; return 0 to go on with."""
         digit = ord(token.text[0].upper()) - ord("A") + 10
-        self.bad(f"Bogus number {token.text}: digit {digit} not in base {base}")
+        self.warn(f"Bogus number {token.text}: digit {digit} not in base {base}")
+        return 0
 
     def value_of(self, token: Token, base: int = 0) -> int:
         """Return what a word of digits says."""
@@ -129,8 +128,10 @@ class Reader:
             digit = ord(char.upper()) - 55 if char.isalpha() else ord(char) - 48
             if not 0 <= digit < base:
                 if char.isalnum():
-                    self.bad(f"Bogus number {text}: digit {digit} not in base {base}")
-                self.bad(f"Bogus number: {text}.")
+                    self.warn(f"Bogus number {text}: digit {digit} not in base {base}")
+                else:
+                    self.warn(f"Bogus number: {text}.")
+                return 0
             value = value * base + digit
         return sign * value
 

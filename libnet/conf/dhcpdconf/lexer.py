@@ -93,7 +93,7 @@ class Lexer:
         self._again = False
         self._peeked: Token | None = None
         self._read = 0
-        self._last = Token(PUNCT, "", 0, 1, again=False, read=0)
+        self._last = Token(PUNCT, "", 0, 0, again=False, read=0)
 
     def peek(self) -> Token:
         """Return the next word without taking it."""

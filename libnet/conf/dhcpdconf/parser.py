@@ -82,6 +82,9 @@ _PEER_NUMBERS: Final = (
     *("max-lease-misbalance", "max-lease-ownership", "min-balance", "max-balance"),
     *("auto-partner-down", "max-transmit-idle"),
 )
+_PLAIN: Final = ("option", "authoritative", "not", "no")
+# Words of the language that begin no statement, where any other word is taken for a variable.
+_TYPE_WORDS: Final = ("domain-name", "text", "string", "integer", "boolean", "array", "of")
 _EVENTS: Final = ("commit", "release", "expiry", "transmission")
 
 
@@ -112,6 +115,7 @@ class Parser(Reader):
     ) -> None:
         super().__init__(text, file, config)
         self._opener, self._level = opener, level
+        self._executable = False  # the statement at hand is not a declaration
 
     # -- blocks
 
@@ -133,6 +137,11 @@ class Parser(Reader):
             self._statement(scope, into)
         except Skip:
             self._skip(scope.kind == "top")
+            if self._executable:
+                # The original comes back from such a statement with nothing, finds that odd, and
+                # passes over the next one too.
+                self.warn("expecting a parameter or declaration")
+                self._skip(scope.kind == "top")
 
     def _skip(self, top: bool) -> None:
         """Pass over what is left of a statement: to a semicolon, or over one block."""
@@ -182,6 +191,7 @@ class Parser(Reader):
     def _statement(self, scope: Scope, into: list[Stmt]) -> None:
         token = self.lex.peek()
         word = token.word
+        self._executable = False
         declare = getattr(self, "_d_" + word.replace("-", "_"), None)
         if token.kind == NAME and declare is not None:
             self.lex.next()
@@ -191,16 +201,20 @@ class Parser(Reader):
             perform = getattr(self, "_s_" + word.replace("-", "_"), None)
             if perform is not None:
                 self.lex.next()
+                self._executable = word not in _PLAIN
                 perform(scope, into)
                 return
             if word in PARAMS:
                 self.lex.next()
+                self._executable = True
                 self._param(word, into)
                 return
             if word in _CHANGE:
                 self.lex.next()
                 self._change(word, into)
                 return
+            if word in _TYPE_WORDS:
+                self.bad("expecting a parameter or declaration")
             self.lex.next()
             if self.lex.peek().word == "(":
                 self.lex.next()
@@ -209,9 +223,6 @@ class Parser(Reader):
                 return
             self.lex.next()
             self.bad("semicolon expected.")
-        self.lex.next()
-        if token.kind == NUMBER and self.lex.peek().kind != EOF:
-            self.lex.next()
         self.bad("expecting a parameter or declaration")
 
     # -- declarations
@@ -585,8 +596,7 @@ class Parser(Reader):
                 word = f"{word}-{second}"
         key = _ALLOW.get(word)
         if key is None:
-            self.warn("expecting allow/deny key")
-            return
+            self.bad("expecting allow/deny key")
         into.append(Stmt("param", key, how if how != "allow" else True))
         if how == "deny":
             into[-1] = Stmt("param", key, False)
@@ -658,6 +668,10 @@ class Parser(Reader):
         value: object
         if kind in ("T", "n"):
             token = self.lex.peek()
+            if token.word == ";":  # taken for the value; it is the next word that is complained of
+                self.lex.next()
+                self.semi()
+                return
             plain = token.kind == NUMBER
             value = self.number() if plain else self._number_or_expression(token)
             if isinstance(value, int) and not 0 <= value <= 0xFFFFFFFF:
@@ -672,11 +686,18 @@ class Parser(Reader):
             value = self.string("expecting a string.")
         else:
             token = self.lex.next()
+            if token.word == ";":
+                if self.lex.peek().word != ";":
+                    self.bad("semicolon expected.")
+                self.lex.next()
+                return
             if token.kind not in (NAME, STRING, NUMBER):
                 self.bad("expecting identifier.")
             value = token.word if token.kind == NAME else token.text
             if name in _STYLES and value not in _STYLES[name]:
                 self.bad("unknown value")
+            if self.lex.peek().word != ";":
+                self.bad("semicolon expected.")  # of an enumeration's word, not of what follows
             if name == "vendor-option-space" and value not in self.config.spaces:
                 self.bad(f"no option space named {value}.")
         if name == "server-identifier":
@@ -684,12 +705,12 @@ class Parser(Reader):
             into.append(Stmt("option", "=", option, value))
         else:
             into.append(Stmt("param", name, value))
-        self.semi(skip=False)
+        self.semi()
 
-    def _number_or_expression(self, token: Token) -> Expr:
+    def _number_or_expression(self, token: Token) -> Expr | int:
         if token.kind == NAME and not hasattr(self, "_e_" + token.word.replace("-", "_")):
             self.lex.next()
-            self.bogus(token, 10)
+            return self.bogus(token, 10)
         return self.numeric()
 
     def _flag(self) -> bool | Expr:
@@ -758,6 +779,10 @@ class Parser(Reader):
     def _option_value(self, how: str, option: OptionDef, into: list[Stmt]) -> None:
         if self.taken("="):
             value = self.data()
+        elif self.lex.peek().word == ";":  # taken for the value; what follows is complained of
+            self.lex.next()
+            self.semi()
+            return
         else:
             value = self._values(option)
         into.append(Stmt("option", how, option, value))
@@ -1036,7 +1061,7 @@ class Parser(Reader):
         if self.lex.peek().word in ("fatal", "error", "info", "debug"):
             priority = self.lex.next().word
             self.expect(",", "comma expected.")
-        what = self.data()
+        what = self.expression(0)
         self.expect(")", "right parenthesis expected.")
         into.append(Stmt("log", priority, what))
         self.semi()
