@@ -56,6 +56,7 @@ PROGRAMS: Final[dict[str, str]] = {
     "arp": "cmds.arp:main",
     "brconfig": "cmds.brconfig:main",
     "dhcp.client": "cmds.dhcp_client:main",
+    "dhcpcd": "cmds.dhcpcd:main",
     "dhcrelay": "cmds.dhcrelay:main",
     "hostname": "cmds.hostname:main",
     "if_up": "cmds.if_up:main",

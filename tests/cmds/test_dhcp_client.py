@@ -286,3 +286,17 @@ def test_cut_lease_file_is_a_new_start(world: World, box: Box) -> None:
         (client,) = box.jobs.values()
         client.signal("SIGTERM")
         client.result(5)
+
+
+def test_guides_name_for_the_client(world: World, box: Box) -> None:
+    Server(world)
+    assert box.sh("dhcpcd -iwm0").status == 0
+    world.run(20)
+    assert "inet 10.0.0.50" in box.sh("ifconfig wm0").out
+
+
+def test_guides_name_with_a_configuration_file_is_the_server(box: Box) -> None:
+    result = box.sh("dhcpcd -cf /etc/nothing.conf wm0")
+    assert result.status == 1
+    assert "unknown option" not in result.err
+    assert result.err
