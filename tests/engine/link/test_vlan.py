@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import subprocess
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cmds._handover import find_next
 from libnet.engine.kern.socket import Cred
 from libnet.errors import NetError
 from libnet.ioctl import bridge as b
@@ -24,6 +25,9 @@ from libnet.ioctl.sockio import (
 )
 from libnet.lab.memory import World
 from libnet.wire.frame import CSUM_L4, Frame
+
+REAL_TCPDUMP = find_next("tcpdump", os.environ.get("PATH", ""))  # not ours
+
 
 ALL = b"\xff" * 6
 A = b"\x02\0\0\0\xaa\1"
@@ -225,7 +229,7 @@ def test_any_tagged_octets_are_survived(octets):
         assert stack.ifunit("vlan1").ipackets <= 1
 
 
-@pytest.mark.skipif(shutil.which("tcpdump") is None, reason="needs tcpdump")
+@pytest.mark.skipif(REAL_TCPDUMP is None, reason="needs tcpdump")
 def test_the_real_tcpdump_reads_our_tags(tmp_path):
     from libnet.media.pcap import PcapWriter
 
@@ -248,7 +252,7 @@ def test_the_real_tcpdump_reads_our_tags(tmp_path):
                 out = world.boxes["A"].sh(f"ping -c 2 -s {size} 10.42.0.2").out
                 assert "2 packets received" in out
     text = subprocess.run(
-        ["tcpdump", "-enr", str(path)], capture_output=True, text=True, check=True
+        [REAL_TCPDUMP, "-enr", str(path)], capture_output=True, text=True, check=True
     ).stdout
     assert text.count("ethertype 802.1Q (0x8100)") == text.count("\n")
     assert text.count("vlan 42, p 0, ethertype IPv4 (0x0800)") == 4 + 8
