@@ -174,7 +174,10 @@ class Reader:
         return value
 
     def address(self, text: str = "expecting IP address or hostname") -> int:
-        """Take a dotted address; return it as a host integer."""
+        """Take a dotted address; return it as a host integer.
+
+        text  what was expected, said of a word that is no number; "" where only a number may stand
+        """
         value = 0
         for place in range(4):
             if place and not self.taken("."):
@@ -182,8 +185,9 @@ class Reader:
                 self.bad("too few numbers.")
             token = self.lex.peek() if place else self.lex.next()
             if token.kind != NUMBER or not token.text.isdigit():
-                if place:
-                    self.lex.next()
+                if place or not text:
+                    if place:
+                        self.lex.next()
                     self.bad("expecting numeric value.")
                 code = "end of file" if token.kind == EOF else token.text
                 number = ord(token.text) if len(token.text) == 1 else 262
@@ -239,7 +243,7 @@ class Reader:
         if found.kind not in ("bool", "any"):
             if found.op == "option":
                 return Expr("bool", "flag", found)
-            self.bad("expecting a boolean expression.")
+            self.bad("Expecting a boolean expression.")
         return found
 
     def data(self) -> Expr:
@@ -302,7 +306,7 @@ class Reader:
             return expr
         if expr.op == "option":
             return Expr("bool", "flag", expr)
-        self.bad("expecting a boolean expression.")
+        self.bad("Expecting a boolean expression.")
 
     def _primary(self) -> Expr:
         token = self.lex.next()

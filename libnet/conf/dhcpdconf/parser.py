@@ -181,10 +181,10 @@ class Parser(Reader):
         finally:
             self.shallower()
 
-    def _open(self) -> None:
+    def _open(self, text: str = "expecting left brace.") -> None:
         if not self.taken("{"):
             self.lex.next()
-            self.bad("left brace expected.")
+            self.bad(text)
 
     # -- one statement
 
@@ -266,9 +266,9 @@ class Parser(Reader):
     def _d_subnet(self, scope: Scope) -> None:
         if not isinstance(scope, Network) and scope.kind not in ("top", "group"):
             self.bad("subnet declarations not allowed here.")
-        net = self.address()
+        net = self.address("")
         self.expect("netmask", "Expecting netmask")
-        mask = self.address()
+        mask = self.address("")
         if net & ~mask & 0xFFFFFFFF or (~mask & 0xFFFFFFFF) & ((~mask & 0xFFFFFFFF) + 1):
             text = f"subnet {inet_ntoa(net)} netmask {inet_ntoa(mask)}"
             self.bad(f"{text}: bad subnet number/mask combination.")
@@ -335,7 +335,7 @@ class Parser(Reader):
             self.warn("Host hardware address already configured.")
         else:
             scope.hardware = (kind, octets)
-        self.semi()
+        self.expect(";", "expecting semicolon.")
 
     def _d_fixed_address(self, scope: Scope) -> None:
         if not isinstance(scope, HostDecl):
@@ -389,8 +389,8 @@ class Parser(Reader):
             assert holder is not None
             holder = holder.outer
         bootp = self.taken("dynamic-bootp")
-        first = self.address()
-        last = first if self.lex.peek().word == ";" else self.address()
+        first = self.address("")
+        last = first if self.lex.peek().word == ";" else self.address("")
         if last < first:
             first, last = last, first
         network = holder.network if isinstance(holder, Subnet) else holder
@@ -959,7 +959,7 @@ class Parser(Reader):
     # -- executable statements
 
     def _body(self, scope: Scope) -> list[Stmt]:
-        self._open()
+        self._open("left brace expected.")
         body: list[Stmt] = []
         self._block(scope, body)
         return body
