@@ -97,6 +97,8 @@ def udp_print(ndo: Ndo, b: bytes, o: int, length: int, iph: int, fragmented: int
         return
     sport, dport = b[o] << 8 | b[o + 1], b[o + 2] << 8 | b[o + 3]
     p = ndo.p
+    if ndo.packettype == "carp" and length >= 8 and have >= 8 and u2(b, o + 4) >= 8:
+        return  # a type that says nothing of UDP has nothing of it printed
     _addresses(ndo, b, iph, (sport, dport))
     if length < 8:
         p(f"truncated-udp {length}")
