@@ -8,11 +8,11 @@ over none. scapy makes its one-line summary of some of them.
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import tempfile
 import time
 
+from cmds._handover import find_next
 from libnet.bpf.machine import bpf_filter, translate
 from libnet.conf.pcapfilter import compile
 from libnet.wire.savefile import Packet, Writer
@@ -51,7 +51,7 @@ def rate(accepts, made: list[bytes]) -> float:
 
 def real(made: list[bytes]) -> float | None:
     """Return packets a second of the real tcpdump's filter, None where there is none."""
-    tcpdump = shutil.which("tcpdump")
+    tcpdump = find_next("tcpdump", os.environ.get("PATH", ""))  # not ours
     if tcpdump is None:
         return None
     took = []

@@ -8,12 +8,12 @@ one-line summary of some of the packets.
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
 
+from cmds._handover import find_next
 from libnet.text.dump.link import print_packet
 from libnet.text.dump.ndo import Ndo
 from libnet.wire.savefile import Packet, Writer, open_savefile
@@ -87,7 +87,7 @@ def main() -> None:
             for packet in made:
                 writer.write(packet)
         ours = run([sys.executable, "-c", PROGRAM], path, len(made))
-        real = shutil.which("tcpdump")
+        real = find_next("tcpdump", os.environ.get("PATH", ""))  # not ours
         theirs = run([real], path, len(made)) if real else None
     printers = in_memory(made)
     print(f"{'whole program':<20} {ours:12,.0f}/s   limit {LIMIT:,}")

@@ -39,7 +39,7 @@ def not_ours(ctx: Ctx) -> bool:
 def _is_ours(path: str) -> bool:
     """Tell whether the program at *path* is a start script of this package."""
     try:
-        if os.path.samefile(path, sys.argv[0]):
+        if os.path.exists(sys.argv[0]) and os.path.samefile(path, sys.argv[0]):
             return True
         with open(path, "rb") as file:
             head = file.read(512)

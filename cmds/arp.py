@@ -449,7 +449,7 @@ class Arp:
     def file(self, name: str) -> int:
         """Make the entries of a file; return the exit status."""
         try:
-            with open(self.ctx.file(name), encoding="utf-8", errors="replace") as file:
+            with open(self.ctx.operand(name), encoding="utf-8", errors="replace") as file:
                 text = file.read(MAX_FILE)
         except OSError as exc:
             self._err.err(exc, f"cannot open {name}")

@@ -273,7 +273,7 @@ class LogFile:
         if comma and not self._max:
             err_of(ctx).errx(f"-l {text}: size 0")
         # The daemon's working directory is /.
-        path = os.path.abspath(ctx.file(name))
+        path = os.path.abspath(ctx.operand(name, write=True))
         self._paths = [f"{path}0", f"{path}1"] if comma else [path]
         self._limit = limit
         self._flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC

@@ -40,7 +40,7 @@ def run(
         return run.usage(ctx)
     only = None if major is None else number(ctx, "-m", major)
     limit = None if severity is None else number(ctx, "-s", severity)
-    source = LogFile(ctx.file(operands[0])) if operands else Ring(FileRing(ctx.box.slog))
+    source = LogFile(ctx.operand(operands[0])) if operands else Ring(FileRing(ctx.box.slog))
     name = operands[0] if operands else "/dev/slog"
 
     def wanted(rec: Record) -> bool:

@@ -674,7 +674,7 @@ def run(
 
 def _read(ctx: Ctx, path: str) -> str:
     try:
-        with open(ctx.file(path), encoding="utf-8", errors="replace", newline="\n") as file:
+        with open(ctx.operand(path), encoding="utf-8", errors="replace", newline="\n") as file:
             return file.read(MAX_FILE)
     except (OSError, ValueError) as exc:
         err_of(ctx).err(from_host(exc) if isinstance(exc, OSError) else "EINVAL", path)

@@ -227,7 +227,7 @@ class PfEnv:
                 return self._ctx.stdin.read()
             raw: bytes = buffer.read()
             return raw.decode("utf-8", "surrogateescape")
-        with open(self._ctx.file(path), encoding="utf-8", errors="surrogateescape") as file:
+        with open(self._ctx.operand(path), encoding="utf-8", errors="surrogateescape") as file:
             return file.read()
 
     def random(self, bits: int) -> int:

@@ -63,7 +63,7 @@ class Output:
             if name == "-":
                 self._file = _binary(self._ctx)
             else:
-                self._file = open(self._ctx.file(name), "wb")  # noqa: SIM115  # it outlives this
+                self._file = open(self._ctx.operand(name, write=True), "wb")  # noqa: SIM115  # it outlives this
         except OSError as exc:
             raise OutputError(f"{name}: {exc.strerror}") from None
         try:
@@ -140,7 +140,7 @@ def compress(ctx: Ctx, command: str, name: str) -> None:
     """Start the program of -z on a file that is complete, and do not wait for it."""
     import subprocess
 
-    path = os.path.abspath(ctx.file(name))
+    path = os.path.abspath(ctx.operand(name, write=True))
     try:
         subprocess.Popen([command, path], stdin=subprocess.DEVNULL, start_new_session=True)
     except OSError as exc:

@@ -181,7 +181,7 @@ class Session:
         if name is None:
             return " ".join(self._words)
         try:
-            with open(self.ctx.file(name), encoding="utf-8", errors="surrogateescape") as file:
+            with open(self.ctx.operand(name), encoding="utf-8", errors="surrogateescape") as file:
                 lines = file.read(1 << 20).split("\n")
         except OSError as exc:
             raise Fatal(f"can't open {name}: {exc.strerror}") from None
@@ -273,7 +273,9 @@ class Session:
             if name == "-":
                 text = self.ctx.stdin.read()
             else:
-                with open(self.ctx.file(name), encoding="utf-8", errors="surrogateescape") as file:
+                with open(
+                    self.ctx.operand(name), encoding="utf-8", errors="surrogateescape"
+                ) as file:
                     text = file.read()
         except OSError as exc:
             raise Fatal(f"Unable to open file: {exc.strerror}") from None

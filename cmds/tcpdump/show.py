@@ -116,7 +116,7 @@ def _add_secrets(ndo: Ndo, session: Session, text: str) -> None:
     from cmds.tcpdump.espsecret import EspError, EspSecrets
 
     def read(name: str) -> str:
-        with open(session.ctx.file(name), encoding="utf-8", errors="surrogateescape") as file:
+        with open(session.ctx.operand(name), encoding="utf-8", errors="surrogateescape") as file:
             return file.read(1 << 20)
 
     try:

@@ -381,6 +381,5 @@ def environment(paths: BoxPaths, environ: Mapping[str, str], *, view: bool) -> d
     rest = ":".join(part for part in rest.split(":") if part != first)
     env["PATH"] = f"{first}:{rest}:/usr/sbin:/sbin" if "sbin" not in rest else f"{first}:{rest}"
     env["LD_LIBRARY_PATH"] = "/lib/dll"
-    if view:
-        env["IOPKT_VIEW"] = "ns"
+    env["IOPKT_VIEW"] = "ns" if view else "map"
     return env

@@ -2,7 +2,8 @@
 
 IOPKT_WORLD  directory of the world         default: $XDG_STATE_HOME/iopkt or ~/.local/state/iopkt
 IOPKT_BOX    name of the box                default: BoxA
-IOPKT_VIEW   "ns" when /etc /var /dev /lib/dll /net /tmp already are the box's (mount namespace)
+IOPKT_VIEW   "ns" when /etc /var /dev /lib/dll /net /tmp already are the box's (mount namespace),
+             "map" in a box where namespaces are not to be had
 SOCK         prefix of the stack to talk to
 
 WORLD/boxes/NAME/box.json   hardware            WORLD/boxes/NAME/root/   the box's own files

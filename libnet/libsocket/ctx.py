@@ -5,6 +5,7 @@ The same `main(argv, ctx)` runs as a process and inside the simulator; only the 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TextIO
 
@@ -163,6 +164,21 @@ class Ctx:
         if prefix is None:
             prefix = self.environ.get("SOCK", "")
         return Descriptor(self._connect(prefix), self._number(), self._trace())
+
+    def operand(self, path: str, *, write: bool = False) -> str:
+        """Return the host path of a file that a person has named on the command line.
+
+        In a terminal of the host the guide's /etc, /var and so on are the box's, but /tmp, and what
+        only the host has, are what the person sees.
+        """
+        mapped = self.box.file(path)
+        if mapped == path or self.services is not None or self.box.view == "map":
+            return mapped
+        temporary = os.path.normpath(path).startswith("/tmp/")
+        if write:
+            return path if temporary else mapped
+        first, second = (path, mapped) if temporary else (mapped, path)
+        return second if not os.path.lexists(first) and os.path.lexists(second) else first
 
     def file(self, path: str) -> str:
         """Return the host path of a file named in the box's terms (absolute ones are mapped)."""

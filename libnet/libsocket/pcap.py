@@ -462,7 +462,7 @@ def open_offline(file: BinaryIO | str, ctx: Ctx | None = None) -> Offline:
 
 def _open_named(name: str, ctx: Ctx | None) -> Offline:
     try:
-        file: BinaryIO = open(name if ctx is None else ctx.file(name), "rb")  # noqa: SIM115 - kept
+        file: BinaryIO = open(name if ctx is None else ctx.operand(name), "rb")  # noqa: SIM115 - kept
     except OSError as exc:
         raise PcapError(f"{name}: {exc.strerror}") from None
     try:
