@@ -98,8 +98,3 @@ def test_every_served_ioctl_stands_in_its_page():
 def test_scapy_is_imported_by_nothing_but_the_forge_and_tests():
     for path in [*(ROOT / "libnet").rglob("*.py"), *(ROOT / "cmds").rglob("*.py")]:
         assert not re.search(r"^\s*(import|from) scapy", path.read_text(), re.M), path
-
-
-def test_the_version_of_no_machine_is_in_the_sources():
-    for path in [*(ROOT / "libnet").rglob("*.py"), *(ROOT / "cmds").rglob("*.py")]:
-        assert "/work/" not in path.read_text(), path
