@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from libnet.conf import options as opts
-from libnet.drivers.table import BSD, NATIVE, SHIM, Row
+from libnet.drivers.table import BSD, SHIM, Row
 from libnet.engine.kern import log as klog
 from libnet.engine.link.ethernet import BPF_OUT, ETHER_HDR_LEN, Ethernet
 from libnet.engine.link.ifmedia import Ifmedia
@@ -419,6 +419,3 @@ class Nic:
         self.port.close()
         self._log(1, "detached")
         self.on_gone(self)
-
-
-__all__ = ["BSD", "NATIVE", "SHIM", "Nic", "NicConfig", "parse_options"]
