@@ -1,0 +1,1 @@
+"""Nodes, scan, STA/AP/IBSS state machines, ciphers, power save."""
