@@ -1,0 +1,1 @@
+"""The DHCP server: requests, leases and the configuration in, replies and log lines out."""
