@@ -97,6 +97,39 @@ _OFF_TS: Final = 0x80
 _OFF_BARE: Final = 0x50
 
 
+class Segment:
+    """A segment on the long way, cut down as it goes to what is new and fits the window.
+
+    m           the packet                  key    its connection
+    wseq, wack  the numbers as they came    wwin   the window as it came
+    flags       TH_*                        urp    urgent pointer, 0 for none
+    data        what it carries             opt    its options
+    seq         where data begins, unrolled         dup    whether all of it came before
+    """
+
+    __slots__ = (
+        "data", "dup", "flags", "key", "m", "opt", "seq", "urp", "wack", "wseq", "wwin",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        m: Mbuf,
+        key: Key,
+        wseq: int,
+        wack: int,
+        flags: int,
+        wwin: int,
+        urp: int,
+        data: bytes,
+        opt: Options,
+    ) -> None:
+        self.m, self.key = m, key
+        self.wseq, self.wack, self.flags, self.wwin, self.urp = wseq, wack, flags, wwin, urp
+        self.data, self.opt = data, opt
+        self.seq = 0
+        self.dup = False
+
+
 class TcpInput:
     """The receiving half of one Tcp."""
 
@@ -138,7 +171,9 @@ class TcpInput:
         key = (src, sport, dst, dport)
         inp = self.connected.get(key)
         if inp is None:
-            self._unconnected(m, key, wseq, wack, off, flags, wwin, urp)
+            seg = self._long(m, key, wseq, wack, off, flags, wwin, urp)
+            if seg is not None:
+                self._unconnected(seg)
             return
         tp: Tcpcb = inp.ppcb
         tpflags = tp.flags
@@ -185,18 +220,34 @@ class TcpInput:
                     stat["preddat"] += 1
                     self._predicted_data(tp, data[hlen + size - tlen :], tlen, flags, tsval)
                     return
-        thl = (off >> 4) << 2
-        if not HDRLEN <= thl <= size:
-            self.stack.drop(m, "tcp", "rcvbadoff", f"header length {thl}")
+        seg = self._long(m, key, wseq, wack, off, flags, wwin, urp)
+        if seg is None:
             return
-        opt = NO_OPTIONS
-        if thl > HDRLEN:
-            opt = parse_options(data[hlen + HDRLEN : hlen + thl])
         held = self.tcp.hold()
         try:
-            self._segment(m, tp, key, wseq, wack, flags, wwin, urp, data[hlen + thl :], opt)
+            self._segment(tp, seg)
         finally:
             self.tcp.release(held)
+
+    def _long(
+        self,
+        m: Mbuf,
+        key: Key,
+        wseq: int,
+        wack: int,
+        off: int,
+        flags: int,
+        wwin: int,
+        urp: int,
+    ) -> Segment | None:
+        """Return a segment that goes the long way, None for one with an impossible header length."""
+        data, hlen = m.data, m.hlen
+        thl = (off >> 4) << 2
+        if not HDRLEN <= thl <= len(data) - hlen:
+            self.stack.drop(m, "tcp", "rcvbadoff", f"header length {thl}")
+            return None
+        opt = parse_options(data[hlen + HDRLEN : hlen + thl]) if thl > HDRLEN else NO_OPTIONS
+        return Segment(m, key, wseq, wack, flags, wwin, urp, data[hlen + thl :], opt)
 
     def _loopback(self, m: Mbuf) -> bool:
         """Tell whether the checksum of a segment to ourselves is to be looked at all the same."""
@@ -299,52 +350,37 @@ class TcpInput:
 
     # -- no connection
 
-    def _unconnected(
-        self,
-        m: Mbuf,
-        key: Key,
-        wseq: int,
-        wack: int,
-        off: int,
-        flags: int,
-        wwin: int,
-        urp: int,
-        floor: int = 0,
-    ) -> None:
+    def _unconnected(self, seg: Segment, floor: int = 0) -> None:
         """Take a segment of no connection: for a listener, or for nobody.
 
         floor  what our initial number must lie above, 0 for no matter
         """
-        tcp, stack = self.tcp, self.stack
-        data, hlen = m.data, m.hlen
-        thl = (off >> 4) << 2
-        size = len(data) - hlen
-        if not HDRLEN <= thl <= size:
-            stack.drop(m, "tcp", "rcvbadoff", f"header length {thl}")
-            return
+        tcp, stack, m = self.tcp, self.stack, seg.m
         if m.flags & (M_BCAST | M_MCAST) or m.dst >> 28 == 0xE or not self._unicast(m):
             # RFC 9293 3.10.7.2, RFC 1122 4.2.3.10: never answer what went to many.
             stack.drop(m, "tcp", "bcast", "segment to a broadcast or multicast address")
             return
         self.stat["pcbhashmiss"] += 1
-        _src, sport, dst, dport = key
+        _src, sport, dst, dport = seg.key
         inp = None
         if dport and sport:
             device = m.rcvif.name if m.rcvif is not None else ""
             inp = self.table.lookup_bind(dst, dport, device)
-        tlen = size - thl
         if inp is None or inp.ppcb.state != TCPS_LISTEN:
             stack.drop(m, "tcp", "noport", f"port {dport}")
-            if flags & TH_SYN and not flags & TH_ACK:
-                tcp.refused(key)
-            tcp.refuse(m, key, wseq, wack, flags, tlen)
+            if seg.flags & TH_SYN and not seg.flags & TH_ACK:
+                tcp.refused(seg.key)
+            self._refuse(seg)
             return
-        opt = parse_options(data[hlen + HDRLEN : hlen + thl]) if thl > HDRLEN else NO_OPTIONS
         held = tcp.hold()
         try:
-            self._listen(m, inp, key, wseq, wack, flags, wwin, urp, data[hlen + thl :], opt, floor)
+            self._listen(inp, seg, floor)
         finally:
             tcp.release(held)
+
+    def _refuse(self, seg: Segment) -> None:
+        """Answer with a reset."""
+        self.tcp.refuse(seg.m, seg.key, seg.wseq, seg.wack, seg.flags, len(seg.data))
 
     def _unicast(self, m: Mbuf) -> bool:
         if m.dst == MASK or m.src == MASK or not m.src:
@@ -354,248 +390,116 @@ class TcpInput:
         addrs = self.stack.ip.addrs
         return m.dst in addrs.local or m.dst not in addrs.heard(rcvif)
 
-    def _listen(
-        self,
-        m: Mbuf,
-        inp: Inpcb,
-        key: Key,
-        wseq: int,
-        wack: int,
-        flags: int,
-        wwin: int,
-        urp: int,
-        data: bytes,
-        opt: Options,
-        floor: int,
-    ) -> None:
+    def _listen(self, inp: Inpcb, seg: Segment, floor: int) -> None:
         """Take a segment for a listener (RFC 9293 3.10.7.2)."""
-        tcp, stat = self.tcp, self.stat
+        tcp, stat, stack = self.tcp, self.stat, self.stack
+        m, key, flags = seg.m, seg.key, seg.flags
         so = inp.socket
         cache = tcp.syn_cache
         if flags & TH_RST:
-            cache.reset(key, wseq)
+            cache.reset(key, seg.wseq)
             return
         if flags & TH_ACK:
             if not flags & TH_SYN:
-                tp, done = cache.get(key, so, wseq, wack, wwin, opt)
+                tp, done = cache.get(key, so, seg.wseq, seg.wack, seg.wwin, seg.opt)
                 if tp is not None:
-                    self._segment(m, tp, key, wseq, wack, flags, wwin, urp, data, opt)
+                    self._segment(tp, seg)
                     return
                 if done:
                     return
             # An ACK of nothing that we have sent.
-            self.stack.drop(m, "tcp", "badsyn", "ACK for a listener")
-            tcp.refuse(m, key, wseq, wack, flags, len(data))
+            stack.drop(m, "tcp", "badsyn", "ACK for a listener")
+            self._refuse(seg)
             return
         if not flags & TH_SYN:
-            self.stack.drop(m, "tcp", "badsyn", "neither SYN nor ACK for a listener")
+            stack.drop(m, "tcp", "badsyn", "neither SYN nor ACK for a listener")
             return
         if key[0] == key[2] and key[1] == key[3]:
             # It would be a connection with itself ("land").
-            self.stack.drop(m, "tcp", "badsyn", "SYN from its own address and port")
+            stack.drop(m, "tcp", "badsyn", "SYN from its own address and port")
             return
         if so.qlen > so.qlimit:
-            self.stack.drop(m, "tcp", "sc_dropped", "the accept queue is full")
+            stack.drop(m, "tcp", "sc_dropped", "the accept queue is full")
             return
         if so.options & SO_DEBUG:
-            tcp.trace("input", TCPS_LISTEN, inp.ppcb, wseq, wack, flags, len(data))
+            tcp.trace("input", TCPS_LISTEN, inp.ppcb, seg.wseq, seg.wack, flags, len(seg.data))
         stat["sc_syns"] += 1
-        cache.add(m, key, so, wseq, flags, wwin, opt, floor)
+        cache.add(m, key, so, seg.wseq, flags, seg.wwin, seg.opt, floor)
 
     # -- the long way
 
-    def _segment(
-        self,
-        m: Mbuf,
-        tp: Tcpcb,
-        key: Key,
-        wseq: int,
-        wack: int,
-        flags: int,
-        wwin: int,
-        urp: int,
-        data: bytes,
-        opt: Options,
-    ) -> None:
+    def _segment(self, tp: Tcpcb, seg: Segment) -> None:
         """Take a segment of connection *tp* by the book."""
         so = tp.so
-        ostate = tp.state
-        self._process(m, tp, key, wseq, wack, flags, wwin, urp, data, opt)
+        ostate, flags, tlen = tp.state, seg.flags, len(seg.data)
+        if ostate == TCPS_SYN_SENT:
+            self._syn_sent(tp, seg)
+        else:
+            self._process(tp, seg)
         if so.options & SO_DEBUG:
-            self.tcp.trace("input", ostate, tp, wseq, wack, flags, len(data))
+            self.tcp.trace("input", ostate, tp, seg.wseq, seg.wack, flags, tlen)
 
-    def _process(
-        self,
-        m: Mbuf,
-        tp: Tcpcb,
-        key: Key,
-        wseq: int,
-        wack: int,
-        flags: int,
-        wwin: int,
-        urp: int,
-        data: bytes,
-        opt: Options,
-    ) -> None:
-        tcp, stat, stack = self.tcp, self.stat, self.stack
-        now = self.clock.now
-        if tp.state == TCPS_SYN_SENT:
-            self._syn_sent(m, tp, key, wseq, wack, flags, wwin, urp, data, opt)
-            return
-        seq = unroll(wseq, tp.rcv_nxt)
-        ack = unroll(wack, tp.snd_una)
-        tlen = len(data)
-        so = tp.so
-        space = so.rcv.hiwat - so.rcv.cc
-        tp.rcv_wnd = wnd = max(space, tp.rcv_adv - tp.rcv_nxt, 0)
+    def _process(self, tp: Tcpcb, seg: Segment) -> None:
+        """Take a segment of a connection that has left SYN_SENT (RFC 9293 3.10.7.4)."""
+        tcp, stat, stack, m = self.tcp, self.stat, self.stack, seg.m
+        seg.seq = unroll(seg.wseq, tp.rcv_nxt)
+        ack = unroll(seg.wack, tp.snd_una)
+        rcv = tp.so.rcv
+        tp.rcv_wnd = max(rcv.hiwat - rcv.cc, tp.rcv_adv - tp.rcv_nxt, 0)
 
         # ECN marks count whatever else the segment is (RFC 3168 6.1.3).
         if tp.flags & TF_ECN_PERMIT:
-            self._ecn(m, tp, flags)
-
-        # PAWS (RFC 7323 5.3).
-        stamped = tp.flags & TF_RCVD_TSTMP
-        tsval = opt.tsval
-        if stamped and not flags & TH_RST:
-            if tsval is None:
-                # RFC 7323 3.2: once agreed on, it is on every segment.
-                stack.drop(m, "tcp", "rcvnots", "no timestamp")
-                return
-            if tp.flags & TF_SAWTSTMP and (tsval - tp.ts_recent) & MASK >= _HALF:
-                if now - tp.ts_recent_age > PAWS_IDLE:
-                    tp.flags &= ~TF_SAWTSTMP
-                else:
-                    stat["rcvduppack"] += 1
-                    stat["rcvdupbyte"] += tlen
-                    stack.drop(m, "tcp", "pawsdrop", "old timestamp")
-                    tcp.challenge(tp)
-                    return
-
+            self._ecn(m, tp, seg.flags)
+        if tp.flags & TF_RCVD_TSTMP and not seg.flags & TH_RST and not self._paws(tp, seg):
+            return
         # A reset counts only at exactly the next number (RFC 5961 3.2).
-        if flags & TH_RST:
-            if seq == tp.rcv_nxt:
+        if seg.flags & TH_RST:
+            if seg.seq == tp.rcv_nxt:
                 self._reset(tp)
-            elif tp.rcv_nxt < seq < tp.rcv_nxt + wnd:
+            elif tp.rcv_nxt < seg.seq < tp.rcv_nxt + tp.rcv_wnd:
                 stack.drop(m, "tcp", "rstinwindow", "reset inside the window")
                 tcp.challenge(tp)
             else:
                 stack.drop(m, "tcp", "rstoutside", "reset outside the window")
             return
-
-        if flags & TH_SYN:
-            if tp.state == TCPS_SYN_RECEIVED and seq == tp.irs:
-                # The other half of a simultaneous open.
-                flags &= ~TH_SYN
-                seq += 1
-            elif tp.state == TCPS_TIME_WAIT and not flags & TH_ACK and self._reusable(tp, seq, opt):
-                # RFC 9293 3.10.7.4, RFC 6191: a new connection may begin, above the old one.
-                floor = tp.snd_max
-                tcp.close(tp)
-                off = m.data[m.hlen + 12]
-                self._unconnected(m, key, wseq, wack, off, flags, wwin, urp, floor)
-                return
-            else:
-                # RFC 5961 4.2: whatever its number. A peer that has really restarted answers with a
-                # reset that fits.
-                stack.drop(m, "tcp", "syninwindow", "SYN on a connection")
-                tcp.challenge(tp)
-                return
-
-        # Cut off what is old.
-        seq0 = seq
-        dup = False
-        todrop = tp.rcv_nxt - seq
-        if todrop > 0:
-            fin = flags & TH_FIN
-            if todrop > tlen or (todrop == tlen and not fin):
-                dup = True
-                flags &= ~TH_FIN
-                if tlen or todrop == 1 or fin:
-                    tp.flags |= TF_ACKNOW
-                elif todrop > max(wnd, tp.max_sndwnd):
-                    # An old ACK that was overtaken needs no answer, one from far off gets it in
-                    # limits, lest two ends that disagree go on for ever.
-                    tcp.challenge(tp)
-                    return
-                if fin and tp.state == TCPS_TIME_WAIT:
-                    # Our ACK of its FIN was lost.
-                    self.time_wait(tp)
-                if tlen:
-                    stat["rcvduppack"] += 1
-                    stat["rcvdupbyte"] += tlen
-                    if tp.flags & TF_SACK_PERMIT:
-                        self._dsack(tp, seq, seq + tlen)
-                todrop = tlen
-            else:
-                stat["rcvpartduppack"] += 1
-                stat["rcvpartdupbyte"] += todrop
-                if tp.flags & TF_SACK_PERMIT:
-                    self._dsack(tp, seq, tp.rcv_nxt)
-            data = data[todrop:]
-            tlen -= todrop
-            seq += todrop
-            if urp > todrop:
-                urp -= todrop
-            else:
-                flags &= ~TH_URG
-                urp = 0
-            if dup:
-                seq = tp.rcv_nxt
-
-        # RFC 9293 3.10.7.4 with 3.6.1: new data after close have no reader.
-        if so.state & SS_NOFDREF and tp.state > TCPS_CLOSE_WAIT and tlen and so.head is None:
-            stat["rcvafterclose"] += 1
-            tcp.close(tp)
-            tcp.refuse(m, key, wseq, wack, flags, tlen)
+        if seg.flags & TH_SYN and not self._syn(tp, seg):
             return
 
-        # Cut off what lies beyond the window.
-        todrop = seq + tlen - (tp.rcv_nxt + wnd)
-        if todrop > 0 or (tlen and seq >= tp.rcv_nxt + wnd):
-            stat["rcvpackafterwin"] += 1
-            if todrop >= tlen:
-                stat["rcvbyteafterwin"] += tlen
-                if not wnd and seq == tp.rcv_nxt:
-                    # A window probe: what it acknowledges counts.
-                    stat["rcvwinprobe"] += 1
-                    tp.flags |= TF_ACKNOW
-                else:
-                    tcp.challenge(tp)
-                    return
-            else:
-                stat["rcvbyteafterwin"] += todrop
-            data = data[: tlen - todrop] if todrop < tlen else b""
-            tlen = len(data)
-            flags &= ~(TH_PUSH | TH_FIN)
-        elif flags & TH_FIN and seq + tlen > tp.rcv_nxt + wnd:
-            flags &= ~TH_FIN
-        elif not tlen and seq > tp.rcv_nxt + wnd:
-            tcp.challenge(tp)
+        first = seg.seq
+        if not self._cut_old(tp, seg):
+            return
+        # RFC 9293 3.10.7.4 with 3.6.1: new data after close have no reader.
+        so = tp.so
+        if so.state & SS_NOFDREF and tp.state > TCPS_CLOSE_WAIT and seg.data and so.head is None:
+            stat["rcvafterclose"] += 1
+            tcp.close(tp)
+            self._refuse(seg)
+            return
+        if not self._cut_beyond(tp, seg):
             return
 
         # RFC 7323 4.3 (3): the timestamp of the segment that the last ACK was about.
+        tsval = seg.opt.tsval
         if (
-            stamped
+            tp.flags & TF_RCVD_TSTMP
             and tsval is not None
-            and seq0 <= tp.last_ack_sent
+            and first <= tp.last_ack_sent
             and (not tp.flags & TF_SAWTSTMP or (tsval - tp.ts_recent) & MASK < _HALF)
         ):
             tp.flags |= TF_SAWTSTMP
-            tp.ts_recent, tp.ts_recent_age = tsval, now
+            tp.ts_recent, tp.ts_recent_age = tsval, self.clock.now
 
-        if not flags & TH_ACK:
+        if not seg.flags & TH_ACK:
             stack.drop(m, "tcp", "noack", "no ACK")
             if tp.flags & TF_ACKNOW:
                 tcp.out.ack(tp)
             return
-
         if tp.state == TCPS_SYN_RECEIVED:
             if not tp.snd_una < ack <= tp.snd_max:
                 stack.drop(m, "tcp", "badsyn", "ACK of something else than our SYN")
-                tcp.refuse(m, key, wseq, wack, flags, tlen)
+                self._refuse(seg)
                 return
-            self._established(tp, seq, wwin)
-
+            self._established(tp, seg.seq, seg.wwin)
         # RFC 5961 5.2: an ACK of what was never sent, or long ago, may be a blind attack.
         if ack > tp.snd_max:
             stat["rcvacktoomuch"] += 1
@@ -605,12 +509,120 @@ class TcpInput:
             stack.drop(m, "tcp", "rcvackold", "ACK below anything that was under way")
             tcp.challenge(tp)
             return
-        tp.rcvtime = now
-        win = wwin << tp.snd_scale
-        if self._acks(tp, seq, ack, win, tlen, flags, opt, dup):
+        tp.rcvtime = self.clock.now
+        win = seg.wwin << tp.snd_scale
+        if self._acks(tp, seg, ack, win):
             return
-        self._window(tp, seq, ack, win, tlen)
-        self._text(tp, seq, data, flags, urp)
+        self._window(tp, seg.seq, ack, win, len(seg.data))
+        self._text(tp, seg.seq, seg.data, seg.flags, seg.urp)
+
+    def _paws(self, tp: Tcpcb, seg: Segment) -> bool:
+        """Tell whether the timestamp is there and not of another age (RFC 7323 5.3)."""
+        tsval = seg.opt.tsval
+        if tsval is None:
+            # RFC 7323 3.2: once agreed on, it is on every segment.
+            self.stack.drop(seg.m, "tcp", "rcvnots", "no timestamp")
+            return False
+        if tp.flags & TF_SAWTSTMP and (tsval - tp.ts_recent) & MASK >= _HALF:
+            if self.clock.now - tp.ts_recent_age <= PAWS_IDLE:
+                self.stat["rcvduppack"] += 1
+                self.stat["rcvdupbyte"] += len(seg.data)
+                self.stack.drop(seg.m, "tcp", "pawsdrop", "old timestamp")
+                self.tcp.challenge(tp)
+                return False
+            tp.flags &= ~TF_SAWTSTMP
+        return True
+
+    def _syn(self, tp: Tcpcb, seg: Segment) -> bool:
+        """Take a SYN on a connection; True when the rest of the segment is to be looked at."""
+        tcp = self.tcp
+        if tp.state == TCPS_SYN_RECEIVED and seg.seq == tp.irs:
+            # The other half of a simultaneous open.
+            seg.flags &= ~TH_SYN
+            seg.seq += 1
+            return True
+        if (
+            tp.state == TCPS_TIME_WAIT
+            and not seg.flags & TH_ACK
+            and self._reusable(tp, seg.seq, seg.opt)
+        ):
+            # RFC 9293 3.10.7.4, RFC 6191: a new connection may begin, above the old one.
+            floor = tp.snd_max
+            tcp.close(tp)
+            self._unconnected(seg, floor)
+            return False
+        # RFC 5961 4.2: whatever its number. A peer that has really restarted answers with a reset that
+        # fits.
+        self.stack.drop(seg.m, "tcp", "syninwindow", "SYN on a connection")
+        tcp.challenge(tp)
+        return False
+
+    def _cut_old(self, tp: Tcpcb, seg: Segment) -> bool:
+        """Cut off what came before; False when nothing is left to be done."""
+        stat = self.stat
+        tlen = len(seg.data)
+        todrop = tp.rcv_nxt - seg.seq
+        if todrop <= 0:
+            return True
+        fin = seg.flags & TH_FIN
+        if todrop > tlen or (todrop == tlen and not fin):
+            seg.dup = True
+            seg.flags &= ~TH_FIN
+            if tlen or todrop == 1 or fin:
+                tp.flags |= TF_ACKNOW
+            elif todrop > max(tp.rcv_wnd, tp.max_sndwnd):
+                # An old ACK that was overtaken needs no answer, one from far off gets it in limits,
+                # lest two ends that disagree go on for ever.
+                self.tcp.challenge(tp)
+                return False
+            if fin and tp.state == TCPS_TIME_WAIT:
+                # Our ACK of its FIN was lost.
+                self.time_wait(tp)
+            if tlen:
+                stat["rcvduppack"] += 1
+                stat["rcvdupbyte"] += tlen
+                if tp.flags & TF_SACK_PERMIT:
+                    self._dsack(tp, seg.seq, seg.seq + tlen)
+            todrop = tlen
+        else:
+            stat["rcvpartduppack"] += 1
+            stat["rcvpartdupbyte"] += todrop
+            if tp.flags & TF_SACK_PERMIT:
+                self._dsack(tp, seg.seq, tp.rcv_nxt)
+        seg.data = seg.data[todrop:]
+        seg.seq = tp.rcv_nxt
+        if seg.urp > todrop:
+            seg.urp -= todrop
+        else:
+            seg.flags &= ~TH_URG
+            seg.urp = 0
+        return True
+
+    def _cut_beyond(self, tp: Tcpcb, seg: Segment) -> bool:
+        """Cut off what lies beyond the window; False when nothing is left to be done."""
+        stat, seq, edge = self.stat, seg.seq, tp.rcv_nxt + tp.rcv_wnd
+        tlen = len(seg.data)
+        todrop = seq + tlen - edge
+        if todrop > 0 or (tlen and seq >= edge):
+            stat["rcvpackafterwin"] += 1
+            if todrop >= tlen:
+                stat["rcvbyteafterwin"] += tlen
+                if tp.rcv_wnd or seq != tp.rcv_nxt:
+                    self.tcp.challenge(tp)
+                    return False
+                # A window probe: what it acknowledges counts.
+                stat["rcvwinprobe"] += 1
+                tp.flags |= TF_ACKNOW
+            else:
+                stat["rcvbyteafterwin"] += todrop
+            seg.data = seg.data[: max(tlen - todrop, 0)]
+            seg.flags &= ~(TH_PUSH | TH_FIN)
+        elif seg.flags & TH_FIN and seq + tlen > edge:
+            seg.flags &= ~TH_FIN
+        elif not tlen and seq > edge:
+            self.tcp.challenge(tp)
+            return False
+        return True
 
     def _ecn(self, m: Mbuf, tp: Tcpcb, flags: int) -> None:
         """Take the marks of routers, and what the peer says of ours (RFC 3168 6.1)."""
@@ -670,26 +682,15 @@ class TcpInput:
 
     # -- opening
 
-    def _syn_sent(
-        self,
-        m: Mbuf,
-        tp: Tcpcb,
-        key: Key,
-        wseq: int,
-        wack: int,
-        flags: int,
-        wwin: int,
-        urp: int,
-        data: bytes,
-        opt: Options,
-    ) -> None:
+    def _syn_sent(self, tp: Tcpcb, seg: Segment) -> None:
         """Take the answer to our SYN, or a SYN that has crossed it (RFC 9293 3.10.7.3)."""
         tcp, stat = self.tcp, self.stat
         now = self.clock.now
-        ack = unroll(wack, tp.snd_una)
+        wseq, flags, opt = seg.wseq, seg.flags, seg.opt
+        ack = unroll(seg.wack, tp.snd_una)
         if flags & TH_ACK and not tp.iss < ack <= tp.snd_max:
-            self.stack.drop(m, "tcp", "badsyn", "ACK of something else than our SYN")
-            tcp.refuse(m, key, wseq, wack, flags, len(data))
+            self.stack.drop(seg.m, "tcp", "badsyn", "ACK of something else than our SYN")
+            self._refuse(seg)
             return
         if flags & TH_RST:
             if flags & TH_ACK:
@@ -717,7 +718,7 @@ class TcpInput:
                 tp.flags |= TF_ECN_PERMIT
                 stat["ecn_shs"] += 1
         tcp.mss_from_peer(tp, opt.mss)
-        tp.snd_wnd = tp.max_sndwnd = wwin  # RFC 7323 2.2: never scaled in a SYN
+        tp.snd_wnd = tp.max_sndwnd = seg.wwin  # RFC 7323 2.2: never scaled in a SYN
         tp.snd_wl1, tp.snd_wl2 = wseq, ack if flags & TH_ACK else tp.iss
         if not flags & TH_ACK:
             # Both have opened at once: RFC 9293 3.5, figure 7.
@@ -733,11 +734,12 @@ class TcpInput:
         tp.snd_recover = tp.ecn_recover = ack
         tp.flags |= TF_ACKNOW
         self._open(tp)
+        data = seg.data
         if data or flags & TH_FIN:
             room = so.rcv.hiwat - so.rcv.cc
             if len(data) > room:
                 data, flags = data[:room], flags & ~TH_FIN
-            self._text(tp, wseq + 1, data, flags, max(0, urp - 1))
+            self._text(tp, wseq + 1, data, flags, max(0, seg.urp - 1))
         else:
             tcp.output(tp)
 
@@ -774,19 +776,9 @@ class TcpInput:
 
     # -- the ACK field
 
-    def _acks(
-        self,
-        tp: Tcpcb,
-        seq: int,
-        ack: int,
-        win: int,
-        tlen: int,
-        flags: int,
-        opt: Options,
-        dup: bool,
-    ) -> bool:
+    def _acks(self, tp: Tcpcb, seg: Segment, ack: int, win: int) -> bool:
         """Take the ACK field; True when nothing is left to be done with the segment."""
-        tcp, stat = self.tcp, self.stat
+        tcp, stat, opt = self.tcp, self.stat, seg.opt
         fresh = 0
         if opt.sack and tp.flags & TF_SACK_PERMIT and tp.snd_max > tp.snd_una:
             if tp.sack is None:
@@ -795,10 +787,10 @@ class TcpInput:
             blocks = [(unroll(left, una), unroll(right, una)) for left, right in opt.sack]
             fresh = tp.sack.update(blocks, una, tp.snd_max)
         if ack <= tp.snd_una:
-            if ack == tp.snd_una and tp.t_rexmt and not flags & TH_FIN:
+            if ack == tp.snd_una and tp.t_rexmt and not seg.flags & TH_FIN:
                 sacked = tp.flags & TF_SACK_PERMIT
-                if fresh or (not tlen and win == tp.snd_wnd and not dup):
-                    if not tlen:
+                if fresh or (not seg.data and win == tp.snd_wnd and not seg.dup):
+                    if not seg.data:
                         stat["rcvdupack"] += 1
                     if not sacked or fresh or tp.flags & TF_FASTRECOV or tp.sack is None:
                         self._dupack(tp, fresh)
