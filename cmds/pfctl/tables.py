@@ -10,7 +10,13 @@ from cmds.pfctl.session import Session
 from cmds.pfctl.show import ctime
 from libnet.addr import AF_INET6
 from libnet.conf.pfconf.addr6 import ntop
-from libnet.conf.pfconf.hosts import BadAddress, HostReader, table_words
+from libnet.conf.pfconf.hosts import (
+    BadAddress,
+    HostReader,
+    packed,
+    split_modifiers,
+    table_words,
+)
 from libnet.errors import NetError, from_host
 from libnet.ioctl.pf import (
     DIOCRADDADDRS,
@@ -26,6 +32,7 @@ from libnet.ioctl.pf import (
     DIOCRGETTSTATS,
     DIOCRSETADDRS,
     DIOCRTSTADDRS,
+    PF_RESERVED_ANCHOR,
     PF_TABLE_NAME_SIZE,
     PFR_FB_MATCH,
     PFR_FB_NONE,
@@ -290,7 +297,10 @@ class Tables:
     def _show(self, _words: Sequence[str], _file: str | None) -> int:
         if not self.opts.verbose:
             got = self._call(DIOCRGETADDRS)
-            for addr in unpack_addrs(got.addrs):
+            addrs = unpack_addrs(got.addrs)
+            if self.session.env.fixture and self.table.anchor == PF_RESERVED_ANCHOR:
+                addrs = self._fixture_addrs()
+            for addr in addrs:
                 self.session.out(self._addr(addr))
             return 0
         for addr, packets, octets, tzero in self._astats():
@@ -302,6 +312,17 @@ class Tables:
                     at += 1
             self.session.out(text)
         return 0
+
+    def _fixture_addrs(self) -> list[PfrAddr]:
+        """Return the addresses of a dynamic table in the fixture: the only source of interfaces."""
+        word, _, length = self.table.name.partition("/")
+        split = split_modifiers(word)
+        reader = HostReader(self.session.env, self.session.complain)
+        hosts = [] if split is None else reader.lookup(*split)
+        for one in hosts:
+            if length:
+                one.set_ipmask(int(length))
+        return sorted(set(unpack_addrs(b"".join(packed(hosts)))))
 
     def _test(self, words: Sequence[str], file: str | None) -> int:
         addrs = self._addresses(words, file, test=True)

@@ -352,6 +352,9 @@ HFCF_RIO: Final = 0x0004
 HFCF_CLEARDSCP: Final = 0x0010
 HFCF_DEFAULTCLASS: Final = 0x1000
 
+# Where the tables of dynamic interface addresses are; nobody else may change them.
+PF_RESERVED_ANCHOR: Final = "_pf"
+
 PF_TABLE_NAME_SIZE: Final = 32
 PF_RULE_LABEL_SIZE: Final = 64
 PF_TAG_NAME_SIZE: Final = 64

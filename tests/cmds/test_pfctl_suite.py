@@ -232,3 +232,95 @@ def test_queues_list_as_upstreams_do(running, name):
     got = running(["-gsq"])[1] + running(["-gsr"])[1]
     running(["-Fa"])
     assert got == here(SUITE[name]["ok"])
+
+
+def if2ip(pfctl, text):
+    """Do what upstream's if2ip does: addresses by pfctl against those that pf keeps itself."""
+    quiet, out = False, ""
+    for word in text.split():
+        if word == "-q":
+            quiet = True
+            continue
+        rows = [line.split() for line in pfctl(["-nvf-"], f"pass in from {word}\n")[1].splitlines()]
+        mine = sorted({row[6] if row[2] == "on" else row[4] for row in rows})
+        name, slash, length = word.partition("/")
+        spec = f"({name}){slash}{length}"
+        rule = f"pass in on tun100 from {spec}\n"
+        shown = pfctl(["-a", "regress/if2ip", "-f-", "-vf-"], rule)[1]
+        table = re.sub("[()]", "", shown.split()[5])
+        status, listed, err = pfctl(["-a", "_pf", "-t", table, "-Ts"])
+        pfctl(["-a", "regress/if2ip", "-qFr"])
+        theirs = sorted(line.strip() for line in listed.splitlines())
+        assert (status, err) == (0, "")
+        if quiet:
+            out += f"{word} and {spec} {'match' if mine == theirs else 'mismatch'}.\n"
+        else:
+            out += " ".join([f"{word}:", *mine]) + "\n" + " ".join([f"{spec}:", *theirs]) + "\n"
+    return out
+
+
+@pytest.mark.parametrize("name", family("pfi"))
+def test_interface_words_mean_the_same_in_and_out_of_parentheses(running, name):
+    assert if2ip(running, SUITE[name]["in"]) == SUITE[name]["ok"]
+
+
+@pytest.mark.parametrize("name", family("pfi"))
+def test_without_a_fixture_the_stack_is_asked_both_times(box_with, name):
+    box, pfctl = box_with()
+    assert box.sh("ifconfig wm0 10.0.0.1/24").status == 0
+    assert if2ip(pfctl, SUITE[name]["in"]) == SUITE[name]["ok"]
+    assert if2ip(pfctl, "wm0 wm0:network wm0:broadcast wm0/16 wm0:0") == (
+        "wm0: 10.0.0.1\n(wm0): 10.0.0.1\n"
+        "wm0:network: 10.0.0.0/24\n(wm0:network): 10.0.0.0/24\n"
+        "wm0:broadcast: 10.0.0.255\n(wm0:broadcast): 10.0.0.255\n"
+        "wm0/16: 10.0.0.0/16\n(wm0)/16: 10.0.0.0/16\n"
+        "wm0:0: 10.0.0.1\n(wm0:0): 10.0.0.1\n"
+    )
+
+
+@pytest.fixture
+def box_with():
+    """Make a box whose stack has pf; returns it and its pfctl, for which the stack is the source."""
+    with World(seed=5) as world:
+
+        def make():
+            box = world.box("A", nic=["i82544:lan0", "i82544:lan1"])
+            assert box.sh("io-pkt-v6-hc -d i82544 -p pf-v4").status == 0
+
+            def call(argv, text=""):
+                out, err = io.StringIO(), io.StringIO()
+                ctx = box.ctx("pfctl", stdin=io.StringIO(text), stdout=out, stderr=err)
+                return main(argv, ctx), out.getvalue(), err.getvalue()
+
+            return box, call
+
+        yield make
+
+
+@pytest.mark.parametrize("name", family("pfchksum"))
+def test_the_checksum_of_the_rules_is_upstreams(running, name):
+    running(["-Fa"])
+    assert running(["-o", "none", "-f", "-"], SUITE[name]["in"])[0] == 0
+    told = running(["-vsi"])[1]
+    running(["-Fa"])
+    assert [line for line in told.splitlines(True) if "Checksum" in line] == [SUITE[name]["ok"]]
+
+
+def test_no_rules_have_the_checksum_of_nothing(running):
+    running(["-Fr"])
+    assert "\nChecksum: 0xd41d8cd98f00b204e9800998ecf8427e\n" in running(["-vsi"])[1]
+
+
+@pytest.mark.parametrize("name", family("pfsetup"))
+def test_rules_follow_what_ifconfig_has_set_up(box_with, name):
+    box, pfctl = box_with()
+    box.sh("ifconfig lo1000000 create")
+
+    def ifconfig(lines):
+        for line in lines.splitlines():
+            got = box.sh(line)
+            assert (got.status, got.err) == (0, ""), line
+
+    ifconfig(SUITE[name]["setup"])
+    assert pfctl(PARSE, SUITE[name]["in"])[:2] == (0, SUITE[name]["ok"])
+    ifconfig(SUITE[name]["clean"])

@@ -12,7 +12,7 @@ from libnet.ioctl.ifflags import IFNAMSIZ
 if TYPE_CHECKING:
     from libnet.engine.kern.base import StackBase
 
-MAX_UNIT = 0x7FFF
+MAX_UNIT = 0x7FFFFFFF
 
 
 class Cloner(NamedTuple):

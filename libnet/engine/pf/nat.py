@@ -117,6 +117,8 @@ class Pool:
         for entry in self.entries:
             if entry.table is not None:
                 pf.tables.detach(entry.table)
+            if entry.dyn is not None:
+                entry.dyn.release()
             if entry.kif is not None:
                 entry.kif.rules -= 1
                 pf.kifs.unref(entry.kif)

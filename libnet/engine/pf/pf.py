@@ -32,7 +32,7 @@ from libnet.engine.pf.packet import (
 )
 from libnet.engine.pf.pf_if import Kif, Kifs
 from libnet.engine.pf.pflog import Pflog
-from libnet.engine.pf.ruleset import ANY, MASKED, Rule, Rulesets, Walk, default_rule
+from libnet.engine.pf.ruleset import ANY, MASKED, Rule, Rulesets, Tags, Walk, default_rule
 from libnet.engine.pf.state import (
     SINGLE,
     TCPS_SYN_SENT,
@@ -150,14 +150,15 @@ class Pf:
         if dialect == 37:
             self.timeouts[p.PFTM_ADAPTIVE_START] = self.timeouts[p.PFTM_ADAPTIVE_END] = 0
         self.status = Status(stack.dice.getrandbits(32))
-        self.kifs = Kifs(stack)
         self.rulesets = Rulesets()
+        self.tags = Tags()
         self.tables = Tables(
             stack.clock.wall,
             self.limits,
             self.rulesets.table_ref,
             lambda path: self.rulesets.find(path) is not None,
         )
+        self.kifs = Kifs(stack, self.tables)
         self.states = StateTable(self)
         self.srcnodes = SrcNodes(self)
         self.tracker = Tracker(self)

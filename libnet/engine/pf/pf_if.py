@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from libnet.addr import AF_INET, AF_INET6
-from libnet.engine.pf.table import WIDTH, prefix
+from libnet.engine.pf.table import WIDTH, Key, Ktable, Tables, prefix
 from libnet.engine.pfil.pfil import IF_ATTACH, IF_DELADDR, IF_DETACH, IF_NEWADDR
 from libnet.ioctl import pf as p
 from libnet.ioctl.ifflags import IFF_BROADCAST, IFF_POINTOPOINT
@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 
 ALL: Final = "all"
 EGRESS: Final = "egress"
+SELF: Final = "self"
+_WHOLE: Final = 128
+# In the order in which a table's name has them.
+_MODIFIERS: Final = (
+    (p.PFI_AFLAG_NETWORK, ":network"),
+    (p.PFI_AFLAG_BROADCAST, ":broadcast"),
+    (p.PFI_AFLAG_PEER, ":peer"),
+    (p.PFI_AFLAG_NOALIAS, ":0"),
+)
 _LINKLOCAL: Final = 0xFE80 << 112
 _LINKLOCAL_MASK: Final = 0xFFC0 << 112
 
@@ -105,15 +114,19 @@ class Kifs:
     """All of them.
 
     by_ifp      what an interface is, for the packet path       all  where floating states are
+    dynamic     what follows an interface's addresses, by the name of its table
     generation  changes whenever an interface or address does
     """
 
-    def __init__(self, stack: InetStack) -> None:
-        self.stack = stack
+    def __init__(self, stack: InetStack, tables: Tables) -> None:
+        self.stack, self.tables = stack, tables
         self.by_name: dict[str, Kif] = {}
         self.by_ifp: dict[Ifnet, Kif] = {}
+        self.dynamic: dict[str, DynTable] = {}
         self.generation = 0
+        self._synced = -1
         self._routes = -1
+        self._egress: Ifnet | None = None
         self.all = self.get(ALL)
         self.all.group = True
         for ifp in stack.ifnets.values():
@@ -186,21 +199,58 @@ class Kifs:
         self._routes = seen
         default = self.stack.route.rtlookup(0)
         egress = default.ifp if default is not None and not default.dst else None
+        if egress is not self._egress:
+            self._egress = egress
+            self.generation += 1
         for ifp, kif in self.by_ifp.items():
             names = [self.all, self.get(ifp.name.rstrip("0123456789"))]
             if ifp is egress:
                 names.append(self.get(EGRESS))
             kif.matches = frozenset((kif, *names))
 
-    def members(self, name: str) -> list[Ifnet]:
-        """Return the interfaces that *name* stands for."""
-        self.refresh()
-        wanted = self.by_name.get(name)
-        if wanted is None:
-            return []
+    def members(self, wanted: Kif) -> list[Ifnet]:
+        """Return the interfaces that *wanted* stands for."""
         if wanted.ifp is not None:
             return [wanted.ifp]
         return [ifp for ifp, kif in self.by_ifp.items() if wanted in kif.matches]
+
+    def follow(self, name: str, iflags: int, net: int) -> DynTable:
+        """Return the table of an interface's addresses, made if need be (pfi_dynaddr_setup).
+
+        Raises ENOMEM when there are too many tables.
+        """
+        table_name = (
+            name
+            + "".join(text for bit, text in _MODIFIERS if iflags & bit)
+            + (f"/{net}" if net != _WHOLE else "")
+        )[: p.PF_TABLE_NAME_SIZE - 1]
+        kt = self.tables.attach(p.PF_RESERVED_ANCHOR, table_name)
+        kt.flags |= p.PFR_TFLAG_ACTIVE
+        dyn = self.dynamic.get(table_name)
+        if dyn is None:
+            kif = self.get(ALL if name == SELF else name)
+            dyn = self.dynamic[table_name] = DynTable(kif, kt, iflags, net)
+            self._synced = -1
+        dyn.refs += 1
+        dyn.kif.rules += 1
+        return dyn
+
+    def unfollow(self, dyn: DynTable) -> None:
+        """Undo one follow()."""
+        dyn.refs -= 1
+        dyn.kif.rules -= 1
+        if not dyn.refs:
+            del self.dynamic[dyn.name]
+        self.tables.detach(dyn.kt)
+        self.unref(dyn.kif)
+
+    def sync(self) -> None:
+        """Bring the tables of dynamic addresses up to date, if anything has changed."""
+        self.refresh()
+        if self._synced != self.generation:
+            self._synced = self.generation
+            for dyn in self.dynamic.values():
+                dyn.update(self.members(dyn.kif), self.tables)
 
     def named(self, name: str) -> list[Kif]:
         """Return the Kifs called *name* or in that group; all for ""."""
@@ -216,78 +266,97 @@ class Kifs:
         ]
 
 
-class DynAddr:
-    """(if), (if:network) and kin: the addresses that the interface has at the time.
+class DynTable:
+    """The table behind (if), (if:network) and kin, in the anchor _pf; rules that say the same share it.
 
-    net  prefix length to cut them to, the family's width for whole addresses
+    net     prefix length to cut the addresses to, 128 for whole ones
+    prefixes  by family, (network, mask) of each address that the interface has
+    refs    how many words of rules there are
     """
 
-    __slots__ = ("_cache", "_seen", "af", "iflags", "kifs", "name", "net")
+    __slots__ = ("iflags", "kif", "kt", "name", "net", "prefixes", "refs")
+
+    def __init__(self, kif: Kif, kt: Ktable, iflags: int, net: int) -> None:
+        self.kif, self.kt, self.iflags, self.net = kif, kt, iflags, net
+        self.name = kt.name
+        self.refs = 0
+        self.prefixes: dict[int, list[tuple[int, int]]] = {AF_INET: [], AF_INET6: []}
+
+    def update(self, ifps: list[Ifnet], tables: Tables) -> None:
+        """Take over the addresses that *ifps* have at the time (pfi_table_update)."""
+        keys: list[Key] = []
+        for ifp in ifps:
+            seen: set[int] = set()
+            for ifa in ifp.addrs:
+                if ifa.family not in WIDTH or self._left_out(ifp, ifa):
+                    continue
+                if self.iflags & p.PFI_AFLAG_NOALIAS and ifa.family in seen:
+                    continue
+                seen.add(ifa.family)
+                keys.append(self._key(ifa))
+        tables.follow(self.kt, keys)
+        for af in WIDTH:
+            self.prefixes[af] = self.kt.addrs.networks(af)
+
+    def _left_out(self, ifp: Ifnet, ifa: Ifaddr) -> bool:
+        flags = self.iflags
+        if flags & p.PFI_AFLAG_BROADCAST and not (
+            ifa.family == AF_INET and ifp.flags & IFF_BROADCAST
+        ):
+            return True
+        if flags & p.PFI_AFLAG_PEER and not ifp.flags & IFF_POINTOPOINT:
+            return True
+        return (
+            ifa.family == AF_INET6
+            and bool(flags & (p.PFI_AFLAG_NETWORK | p.PFI_AFLAG_NOALIAS))
+            and ifa.addr & _LINKLOCAL_MASK == _LINKLOCAL
+        )
+
+    def _key(self, ifa: Ifaddr) -> Key:
+        bits = WIDTH[ifa.family]
+        length = min(self.net, bits)
+        addr = ifa.addr
+        if self.iflags & p.PFI_AFLAG_NETWORK and self.net == _WHOLE:
+            length = ifa.mask.bit_count()
+        if self.iflags & p.PFI_AFLAG_BROADCAST:
+            addr = ifa.broadaddr
+        elif self.iflags & p.PFI_AFLAG_PEER:
+            addr = ifa.dstaddr
+        return ifa.family, addr & prefix(bits, length), length
+
+
+class DynAddr:
+    """(if), (if:network) and kin in a rule: the addresses that the interface has at the time.
+
+    af  the family that the rule is for, 0 for both
+    """
+
+    __slots__ = ("af", "kifs", "table")
 
     def __init__(self, kifs: Kifs, name: str, iflags: int, af: int, mask: int) -> None:
-        self.kifs, self.name, self.iflags, self.af = kifs, name, iflags, af
+        self.kifs, self.af = kifs, af
         # The mask of a rule without family is as wide as IPv6; its bits are the /len.
-        self.net = mask.bit_count() or 128
-        self._seen = -1
-        self._cache: dict[int, list[tuple[int, int]]] = {}
+        net = mask.bit_count() or _WHOLE
+        if af == AF_INET and net == WIDTH[AF_INET]:
+            net = _WHOLE
+        self.table = kifs.follow(name, iflags, net)
+
+    def release(self) -> None:
+        """Give back the interface and its table."""
+        self.kifs.unfollow(self.table)
 
     def prefixes(self, af: int) -> list[tuple[int, int]]:
         """Return (network, mask) of each."""
-        if self._seen != self.kifs.generation:
-            self._seen = self.kifs.generation
-            self._cache = {}
-        found = self._cache.get(af)
-        if found is None:
-            found = self._cache[af] = self._find(af)
-        return found
-
-    def _find(self, af: int) -> list[tuple[int, int]]:
-        if self.af not in (0, af):
-            return []
-        found: list[tuple[int, int]] = []
-        for ifp in self.kifs.members(self.name):
-            first = True
-            for ifa in ifp.addrs:
-                if ifa.family != af:
-                    continue
-                row = self._one(ifp, ifa, af)
-                if row is None or (self.iflags & p.PFI_AFLAG_NOALIAS and not first):
-                    continue
-                first = False
-                if row not in found:
-                    found.append(row)
-        return found
-
-    def _one(self, ifp: Ifnet, ifa: Ifaddr, af: int) -> tuple[int, int] | None:
-        bits = WIDTH[af]
-        flags = self.iflags
-        if flags & p.PFI_AFLAG_BROADCAST and not ifp.flags & IFF_BROADCAST:
-            return None
-        if flags & p.PFI_AFLAG_PEER and not ifp.flags & IFF_POINTOPOINT:
-            return None
-        if (
-            af == AF_INET6
-            and flags & (p.PFI_AFLAG_NETWORK | p.PFI_AFLAG_NOALIAS)
-            and ifa.addr & _LINKLOCAL_MASK == _LINKLOCAL
-        ):
-            return None
-        length = min(self.net, bits)
-        addr = ifa.addr
-        if flags & p.PFI_AFLAG_BROADCAST:
-            addr = ifa.broadaddr
-        elif flags & p.PFI_AFLAG_PEER:
-            addr = ifa.dstaddr
-        elif flags & p.PFI_AFLAG_NETWORK and self.net >= bits:
-            length = ifa.mask.bit_count()
-        mask = prefix(bits, length)
-        return addr & mask, mask
+        self.kifs.sync()
+        return self.table.prefixes[af] if self.af in (0, af) else []
 
     def match(self, af: int, addr: int) -> bool:
         """Tell whether *addr* is one of them."""
-        return any(addr & mask == network for network, mask in self.prefixes(af))
+        prefixes = self.prefixes(af)
+        if len(prefixes) > 1:
+            return self.table.kt.match_addr(af, addr)
+        return bool(prefixes) and addr & prefixes[0][1] == prefixes[0][0]
 
     def count(self) -> int:
-        """Return how many there are, -1 when the interface is not there."""
-        if not self.kifs.members(self.name):
-            return -1
+        """Return how many there are."""
         return len(self.prefixes(AF_INET)) + len(self.prefixes(AF_INET6))

@@ -7,11 +7,11 @@ is added goes to their inactive halves, and DIOCXCOMMIT swaps all of them or non
 from __future__ import annotations
 
 from collections.abc import Callable
-from hashlib import md5
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from libnet.addr import AF_INET, AF_INET6
+from libnet.engine.pf.checksum import ruleset_sum
 from libnet.engine.pf.nat import Pool
 from libnet.engine.pf.pf_altq import AltqHalf
 from libnet.engine.pf.ruleset import MAX_RULES, RULESET_OF, Anchor, Rule, RuleList, check, port_test
@@ -100,6 +100,7 @@ class PfControl:
         if handler is None or _DIALECT.get(row.name, self.pf.dialect) != self.pf.dialect:
             raise NetError("ENOTTY")
         self.cred = (cred.uid, cred.pid)
+        self.pf.kifs.sync()
         if row.arg is None:
             return handler(None)
         if row.arg is int:
@@ -518,6 +519,8 @@ class PfControl:
 
     def _commit(self, anchor: Anchor, kind: int) -> None:
         rules = anchor.rulesets[kind]
+        if anchor.parent is None:
+            self._checksum(anchor)
         gone = rules.active
         rules.active, rules.inactive = rules.inactive, []
         rules.ticket = rules.iticket
@@ -525,19 +528,15 @@ class PfControl:
         rules.renumber()
         for rule in gone:
             rule.release(self.pf)
-        if anchor.parent is None:
-            self._checksum()
 
-    def _checksum(self) -> None:
-        """Sum up the main rules, for `pfctl -vsi`."""
-        digest = md5(usedforsecurity=False)
-        for rules in self.pf.rulesets.root.rulesets:
-            for rule in rules.active:
-                spec = rule.spec
-                digest.update(repr(rule.sort_fields()).encode())
-                digest.update(repr((spec.action, spec.label, spec.keep_state)).encode())
-        has = any(rules.active for rules in self.pf.rulesets.root.rulesets)
-        self.pf.status.chksum = digest.digest() if has else bytes(16)
+    def _checksum(self, main: Anchor) -> None:
+        """Sum up the main rules that wait to be committed (pf_setup_pfsync_matching).
+
+        pfctl commits filter rules last, when the others of its transaction wait no longer: the sum
+        that remains is over them alone.
+        """
+        waiting = (r for rules in main.rulesets[p.PF_RULESET_FILTER :] for r in rules.inactive)
+        self.pf.status.chksum = ruleset_sum(waiting, self.pf.tags.number)
 
     # -- states
 

@@ -94,7 +94,6 @@ class AddrMatch:
             if not wrap.ifname:
                 raise NetError("EINVAL")
             dyn = self.dyn = DynAddr(pf.kifs, wrap.ifname, wrap.iflags, af, wrap.mask)
-            pf.kifs.get(wrap.ifname).rules += 1
             self.test = lambda family, addr, _kif: dyn.match(family, addr)
         elif kind == p.PF_ADDR_NOROUTE:
             self.test = lambda family, addr, _kif: not pf.routable(family, addr, None)
@@ -111,9 +110,7 @@ class AddrMatch:
         if self.table is not None:
             pf.tables.detach(self.table)
         if self.dyn is not None:
-            kif = pf.kifs.get(self.dyn.name)
-            kif.rules -= 1
-            pf.kifs.unref(kif)
+            self.dyn.release()
 
     def matches(self, af: int, addr: int, kif: Kif | None) -> bool:
         """Tell whether the word stands for *addr*."""
@@ -134,6 +131,35 @@ class AddrMatch:
 
 def _never(_af: int, _addr: int, _kif: Kif | None) -> bool:
     return False
+
+
+class Tags:
+    """Numbers of the tags that rules name, the lowest free one for a new name (tagname2tag)."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[int, int]] = {}  # name -> number, how many rules name it
+
+    def hold(self, name: str) -> None:
+        """Note that one more rule names *name*; "" is no tag."""
+        if not name:
+            return
+        number, held = self._known.get(name, (0, 0))
+        if not number:
+            taken = {one for one, _held in self._known.values()}
+            number = next(n for n in range(1, len(taken) + 2) if n not in taken)
+        self._known[name] = number, held + 1
+
+    def drop(self, name: str) -> None:
+        """Undo one hold()."""
+        number, held = self._known.get(name, (0, 0))
+        if held > 1:
+            self._known[name] = number, held - 1
+        elif held:
+            del self._known[name]
+
+    def number(self, name: str) -> int:
+        """Return the number of a name, 0 if no rule has it."""
+        return self._known.get(name, (0, 0))[0]
 
 
 class Rule:
@@ -249,8 +275,11 @@ class Rule:
                 self.overload = pf.tables.attach(anchor, spec.overload_tblname)
                 self.overload.flags |= p.PFR_TFLAG_ACTIVE
         except NetError:
+            self.tag = self.match_tag = ""  # not held yet
             self.release(pf)
             raise
+        pf.tags.hold(self.tag)
+        pf.tags.hold(self.match_tag)
         if spec.ifname:
             self.kif = pf.kifs.get(spec.ifname)
             self.kif.rules += 1
@@ -289,6 +318,8 @@ class Rule:
         if self.overload is not None:
             pf.tables.detach(self.overload)
             self.overload = None
+        pf.tags.drop(self.tag)
+        pf.tags.drop(self.match_tag)
         if self.kif is not None:
             self.kif.rules -= 1
             pf.kifs.unref(self.kif)

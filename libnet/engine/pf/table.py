@@ -359,7 +359,7 @@ class Tables:
         """DIOCRCLRTABLES: delete the active ones; return how many."""
         ndel = 0
         for kt in self.selected(req.table, req.flags):
-            if not kt.flags & p.PFR_TFLAG_ACTIVE or kt.anchor == "_pf":
+            if not kt.flags & p.PFR_TFLAG_ACTIVE or kt.anchor == p.PF_RESERVED_ANCHOR:
                 continue
             ndel += 1
             if not req.flags & p.PFR_FLAG_DUMMY:
@@ -369,7 +369,7 @@ class Tables:
     def add_tables(self, req: PfIocTable) -> int:
         """DIOCRADDTABLES: return how many were not there. Raises EINVAL, ENOMEM."""
         for table in req.tables:
-            _check_table(table, p.PFR_TFLAG_USRMASK)
+            _check_table(table, p.PFR_TFLAG_USRMASK, change=True)
         nadd = 0
         for table in req.tables:
             kt = self.find(table.anchor, table.name)
@@ -386,7 +386,7 @@ class Tables:
     def del_tables(self, req: PfIocTable) -> int:
         """DIOCRDELTABLES: return how many were there."""
         for table in req.tables:
-            _check_table(table, p.PFR_TFLAG_USRMASK)
+            _check_table(table, p.PFR_TFLAG_USRMASK, change=True)
         doomed = {}
         for table in req.tables:
             kt = self.find(table.anchor, table.name)
@@ -422,7 +422,7 @@ class Tables:
             raise NetError("EINVAL")
         nchange = ndel = 0
         for table in req.tables:
-            _check_table(table, p.PFR_TFLAG_ALLMASK)
+            _check_table(table, p.PFR_TFLAG_ALLMASK, change=True)
             kt = self.find(table.anchor, table.name)
             if kt is None or not kt.flags & p.PFR_TFLAG_ACTIVE:
                 continue
@@ -442,7 +442,7 @@ class Tables:
 
     def active(self, table: PfrTable, *, change: bool = False) -> Ktable:
         """Return an active table. Raises EINVAL, ESRCH, or EPERM to change a constant one."""
-        _check_table(table, p.PFR_TFLAG_ALLMASK)
+        _check_table(table, p.PFR_TFLAG_ALLMASK, change=change)
         kt = self.find(table.anchor, table.name)
         if kt is None or not kt.flags & p.PFR_TFLAG_ACTIVE:
             raise NetError("ESRCH")
@@ -649,6 +649,15 @@ class Tables:
         kt.flags |= p.PFR_TFLAG_ACTIVE
         self.entries += 1
 
+    def follow(self, kt: Ktable, keys: Iterable[Key]) -> None:
+        """Have the table of an interface hold exactly *keys*; what stays keeps its counters."""
+        wanted = dict.fromkeys(keys)
+        gone = [key for key, _entry in kt.addrs.items() if key not in wanted]
+        for key in gone:
+            kt.addrs.remove(key)
+        self.entries -= len(gone)
+        self._insert(kt, {key: False for key in wanted if kt.addrs.get(key) is None})
+
     # -- transactions
 
     def ina_begin(self, anchor: str) -> int:
@@ -662,7 +671,7 @@ class Tables:
 
     def ina_define(self, req: PfIocTable) -> None:
         """DIOCRINADEFINE: prepare a table; size2 says how many addresses. Raises EINVAL, ENOMEM."""
-        _check_table(req.table, p.PFR_TFLAG_USRMASK)
+        _check_table(req.table, p.PFR_TFLAG_USRMASK, change=True)
         if req.size and not req.flags & p.PFR_FLAG_ADDRSTOO:
             raise NetError("EINVAL")
         rows = _addrs(req.addrs)
@@ -707,8 +716,11 @@ class Tables:
             self.set_flags(kt, kept | flags | p.PFR_TFLAG_ACTIVE)
 
 
-def _check_table(table: PfrTable, allowed: int) -> None:
+def _check_table(table: PfrTable, allowed: int, *, change: bool = False) -> None:
+    """Check how a table is named. Raises EINVAL, also for a *change* to one that is pf's own."""
     name = table.name
+    if change and table.anchor == p.PF_RESERVED_ANCHOR:
+        raise NetError("EINVAL")
     if not name or len(name) >= p.PF_TABLE_NAME_SIZE or table.flags & ~allowed or "\0" in name:
         raise NetError("EINVAL")
     table.anchor = table.anchor.strip("/")

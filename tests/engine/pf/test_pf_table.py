@@ -251,3 +251,33 @@ def test_garbage_is_refused_not_fatal(octets, name, flags):
             call(row, req)
         except NetError as exc:
             assert exc.symbol in ("EINVAL", "ESRCH", "EPERM", "ENOMEM", "EBUSY")
+
+
+def test_the_tables_of_interfaces_follow_them_and_nobody_else_changes_them(lab):
+    lab.rules("block in\npass in from any to (wm1:network) no state")
+    show = "pfctl -a _pf -t wm1:network -T show"
+    assert lab.run(show) == "   10.0.1.0/24\n"
+    lab.left.send(echo(A, B, 1))
+    lab.right.one()
+    lab.run("ifconfig wm1 10.0.2.1/24 alias")
+    assert lab.run(show) == "   10.0.1.0/24\n   10.0.2.0/24\n"
+    lab.left.send(echo(A, 0x0A000209, 1))
+    lab.left.send(echo(A, 0x0A000309, 1))
+    for command in ("add 10.9.9.9", "delete 10.0.1.0/24", "replace 10.9.9.9", "flush", "kill"):
+        told = lab.run(f"pfctl -a _pf -t wm1:network -T {command}", status=255, err=True)
+        assert told == "pfctl: Invalid argument.\n"
+    assert lab.run("pfctl -a _pf -sT") == "wm1:network\n"
+    lab.run("ifconfig wm1 10.0.2.1 -alias")
+    assert lab.run(show) == "   10.0.1.0/24\n"
+    lab.run("pfctl -Fr", err=True)
+    assert "Table does not exist" in lab.run(show, status=255, err=True)
+    assert lab.run("pfctl -sA -v") == ""
+
+
+def test_a_group_and_self_have_tables_too(lab):
+    lab.rules("block in\npass in from any to { (wm), (self), (wm1)/28 } no state")
+    assert lab.run("pfctl -a _pf -t wm -T show") == "   10.0.0.1\n   10.0.1.1\n"
+    assert lab.run("pfctl -a _pf -t self -T show") == "   10.0.0.1\n   10.0.1.1\n   127.0.0.1\n"
+    assert lab.run("pfctl -a _pf -t wm1/28 -T show") == "   10.0.1.0/28\n"
+    lab.left.send(echo(A, 0x0A000001, 1))
+    assert lab.left.one()
