@@ -437,7 +437,7 @@ class Parser(Reader):
         else:
             self.bad("Expecting string or hex list.")
         inner = ClassDecl(name, found)
-        inner.kind = "subclass"
+        inner.kind, inner.value = "subclass", value
         found.subclasses[value] = inner
         if self.taken(";"):
             return

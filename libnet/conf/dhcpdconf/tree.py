@@ -153,14 +153,18 @@ class HostDecl(Scope):
 
 
 class ClassDecl(Scope):
-    """A class; `match if`, or `match` or `spawn with` and the subclasses by value."""
+    """A class; `match if`, or `match` or `spawn with` and the subclasses by value.
 
-    __slots__ = ("limit", "match", "match_if", "spawn", "subclasses")
+    value  of a subclass, what is matched; None for a class
+    """
+
+    __slots__ = ("limit", "match", "match_if", "spawn", "subclasses", "value")
 
     def __init__(self, name: str, outer: Scope | None) -> None:
         super().__init__("class", name, outer)
         self.match_if: Expr | None = None
         self.match: Expr | None = None
+        self.value: bytes | None = None
         self.spawn = False
         self.limit = 0
         self.subclasses: dict[bytes, ClassDecl] = {}
