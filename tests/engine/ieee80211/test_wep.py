@@ -28,7 +28,7 @@ def wep() -> Wep:
 
 
 def key_of(cipher: Wep, octets: bytes, keyix: int = 0) -> Key:
-    key = Key(keyix, "WEP", octets)
+    key = Key(keyix, "wep", octets)
     assert cipher.setkey(key)
     return key
 
@@ -80,7 +80,7 @@ def test_another_key_gives_nothing():
 
 @pytest.mark.parametrize("size", [0, 1, 4, 6, 12, 14, 16])
 def test_keys_are_five_or_thirteen_octets(size):
-    assert not wep().setkey(Key(0, "WEP", bytes(size)))
+    assert not wep().setkey(Key(0, "wep", bytes(size)))
 
 
 def test_ivs_count_up_past_those_that_give_the_key_away():
