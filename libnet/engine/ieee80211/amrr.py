@@ -20,6 +20,13 @@ PERIOD_S: Final = 0.5
 MIN_SUCCESS: Final = 1  # good periods before a step up
 MAX_SUCCESS: Final = 15
 ENOUGH: Final = 10  # frames in a period, more than which count
+START_RATE: Final = 72  # 500 kb/s: nodes begin no faster than at 36 Mb/s
+# Tries at the chosen rate, and at each of the next lower ones.
+_TRIES: Final = (4, 2, 1, 1)
+_FIXED_TRIES: Final = 8
+
+# Type of Radio.transmit's way to send a frame.
+Series = tuple[tuple[int, int], ...]
 
 
 class AmrrNode:
@@ -28,35 +35,60 @@ class AmrrNode:
     success    good periods in a row    threshold  good periods that a step up needs
     recovery   the last step was up     since      when this period began
     txcnt      frames in this period    retrycnt   of these, repeated or lost
+    series     ways to send, for txrate index `at`
     """
 
-    __slots__ = ("recovery", "retrycnt", "since", "success", "threshold", "txcnt")
+    __slots__ = ("at", "recovery", "retrycnt", "series", "since", "success", "threshold", "txcnt")
 
     def __init__(self, now: float) -> None:
         self.success = self.txcnt = self.retrycnt = 0
         self.recovery = False
         self.threshold = MIN_SUCCESS
         self.since = now
+        self.at = -1
+        self.series: Series = ()
 
 
 class Amrr:
-    """Rate adaptation of one interface.
-
-    Node.amrr is None for a node that begins anew; its first rate is what Node.txrate says.
-    """
+    """Rate adaptation of one interface."""
 
     def __init__(self, ic: Ieee80211com) -> None:
         self.ic = ic
 
+    def node_init(self, node: Node) -> None:
+        """Begin with a node: pick its first rate (txrate) from its rates."""
+        node.amrr = AmrrNode(self.ic.stack.clock.now)
+        rates = node.rates
+        fixed = self.ic.fixed_rate
+        at = len(rates) - 1
+        if fixed:
+            found = [i for i, rate in enumerate(rates) if rate & 0x7F == fixed]
+            at = found[0] if found else at
+        else:
+            while at > 0 and rates[at] & 0x7F > START_RATE:
+                at -= 1
+        node.txrate = max(at, 0)
+
+    def series(self, node: Node) -> Series:
+        """Return the rates and tries for the next frame to *node*, which has rates."""
+        amn: AmrrNode = node.amrr
+        if amn.at != node.txrate:
+            rates, at = node.rates, node.txrate
+            if self.ic.fixed_rate:
+                amn.series = ((rates[at] & 0x7F, _FIXED_TRIES),)
+            else:
+                ways = zip(reversed(rates[: at + 1]), _TRIES, strict=False)
+                amn.series = tuple((rate & 0x7F, tries) for rate, tries in ways)
+            amn.at = at
+        return amn.series
+
     def complete(self, node: Node, status: TxStatus) -> None:
         """Count a frame that was sent to *node*; at the end of a period, choose anew."""
-        now = self.ic.stack.clock.now
-        amn: AmrrNode | None = node.amrr
-        if amn is None:
-            amn = node.amrr = AmrrNode(now)
+        amn: AmrrNode = node.amrr
         amn.txcnt += 1
         if status.retries or not status.acked:
             amn.retrycnt += 1
+        now = self.ic.stack.clock.now
         if now - amn.since >= PERIOD_S:
             amn.since = now
             if not self.ic.fixed_rate:

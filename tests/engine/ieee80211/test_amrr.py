@@ -10,7 +10,6 @@ from libnet.engine.ieee80211.ieee80211_var import Node
 from libnet.wire.phy import TxStatus
 
 RATES = [0x82, 0x84, 0x8B, 0x96, 12, 18, 24, 36, 48, 72, 96, 108]
-START = 9  # 36 Mb/s
 GOOD, BAD = TxStatus(True, 108, 0), TxStatus(True, 108, 2)
 
 
@@ -22,7 +21,7 @@ def adapt(rates=RATES, fixed=0) -> tuple[Amrr, Node, Clock]:
     amrr = Amrr(ic)  # type: ignore[arg-type]
     node = Node(bytes(6))
     node.rates = list(rates)
-    node.txrate = START
+    amrr.node_init(node)
     return amrr, node, clock
 
 
@@ -32,6 +31,12 @@ def period(amrr: Amrr, node: Node, clock: Clock, good: int, bad: int = 0) -> Non
         amrr.complete(node, status)
     clock.run(clock.now + PERIOD_S)
     amrr.complete(node, statuses[-1])
+
+
+def test_a_node_begins_at_36_at_most():
+    assert adapt()[1].rate == 72
+    assert adapt([0x82, 0x84, 0x8B, 0x96])[1].rate == 22
+    assert adapt([])[1].txrate == 0
 
 
 def test_good_periods_step_up_to_the_fastest_and_no_further():
@@ -53,7 +58,6 @@ def test_few_frames_say_nothing_good():
 
 def test_a_bad_period_steps_down_to_the_slowest_and_no_further():
     amrr, node, clock = adapt([0x82, 0x84])
-    node.txrate = 1
     period(amrr, node, clock, 0, 3)
     assert node.rate == 2
     period(amrr, node, clock, 0, 3)
@@ -80,11 +84,19 @@ def test_a_step_up_that_fails_makes_the_next_wait_longer():
     assert needed == [1, 2, 4, 8, MAX_SUCCESS, MAX_SUCCESS]
 
 
+def test_the_frame_is_tried_at_lower_rates_after_the_chosen_one():
+    amrr, node, _clock = adapt()
+    assert amrr.series(node) == ((72, 4), (48, 2), (36, 1), (24, 1))
+    node.txrate = 0
+    assert amrr.series(node) == ((2, 4),)
+
+
 def test_a_fixed_rate_stays_whatever_happens():
-    amrr, node, clock = adapt(fixed=72)
+    amrr, node, clock = adapt(fixed=11)
+    assert node.rate == 11
+    assert amrr.series(node) == ((11, 8),)
     period(amrr, node, clock, 0, 20)
-    period(amrr, node, clock, 20)
-    assert node.rate == 72
+    assert node.rate == 11
 
 
 def test_lost_frames_count_as_repeated_ones():
