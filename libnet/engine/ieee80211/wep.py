@@ -76,7 +76,7 @@ class WepCtx:
 class Wep:
     """The row of the cipher table for one interface, whose statistics count what fails."""
 
-    name = "wep"
+    name = "WEP"
     header = HEADER
     trailer = TRAILER
 

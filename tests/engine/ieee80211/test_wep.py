@@ -28,7 +28,7 @@ def wep() -> Wep:
 
 
 def key_of(cipher: Wep, octets: bytes, keyix: int = 0) -> Key:
-    key = Key(keyix, "wep", octets)
+    key = Key(keyix, "WEP", octets)
     assert cipher.setkey(key)
     return key
 
