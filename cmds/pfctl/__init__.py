@@ -233,7 +233,7 @@ class Run:
         session, opts = self.session, self.opts
         dialect = self.ctx.environ.get(ENV_DIALECT, "")
         try:
-            session.dev = self.ctx.open(opts.device)
+            session.dev = self.ctx.open(opts.device, writing=self._writes(words))
         except NetError as exc:
             if not opts.noaction:
                 self.err.warn(exc, opts.device)
@@ -247,6 +247,21 @@ class Run:
         if dialect in ("37", "42"):
             session.dialect = int(dialect)
         return True
+
+    def _writes(self, words: dict[str, str]) -> bool:
+        """Tell whether the device is to be opened for writing: by what the options ask for."""
+        if self.opts.noaction:
+            return False
+        command = words.get("table_command")
+        if command is not None:  # it decides alone, whatever else is asked for
+            return command not in ("show", "test")
+        changing = ("flush", "file", "state_kill", "source_kill", "debug_level")
+        return bool(
+            self.given["disable"]
+            or self.given["enable"]
+            or self.given["zero"]
+            or any(self.given[name] for name in changing)
+        )
 
     def _stack_dialect(self) -> int:
         from libnet.ioctl.pf import DIOCGETSTATUS, PfStatus
@@ -282,7 +297,7 @@ class Run:
         show = words.get("show")
         if show:
             self._show(show)
-        if opts.clear_counters and acting:
+        if opts.clear_counters:
             self._clear_counters(showing=bool(show))
         if words.get("flush"):
             self._flush(words["flush"])

@@ -1090,8 +1090,7 @@ DIOCSETIFFLAG = _d("DIOCSETIFFLAG", 89, PfIocIface, 36)
 DIOCCLRIFFLAG = _d("DIOCCLRIFFLAG", 90, PfIocIface, 36)
 DIOCKILLSRCNODES = _d("DIOCKILLSRCNODES", 91, PfIocSrcNodeKill, 100)
 
-# Those that work on a descriptor opened for reading only; DIOCGETRULE only with PF_GET_NONE, and
-# the DIOCR* that change something only with PFR_FLAG_DUMMY.
+# Those that work on a descriptor opened for reading only: DIOCGETRULE with PF_GET_NONE alone.
 READING: Final = frozenset(
     {
         "DIOCGETRULES", "DIOCGETRULE", "DIOCGETADDRS", "DIOCGETADDR", "DIOCGETSTATE",
@@ -1099,5 +1098,12 @@ READING: Final = frozenset(
         "DIOCGETALTQ", "DIOCGETQSTATS", "DIOCGETRULESETS", "DIOCGETRULESET", "DIOCNATLOOK",
         "DIOCRGETTABLES", "DIOCRGETTSTATS", "DIOCRGETADDRS", "DIOCRGETASTATS", "DIOCRTSTADDRS",
         "DIOCOSFPGET", "DIOCGETSRCNODES", "DIOCIGETIFACES",
+    }
+)  # fmt: skip
+# ... and those that do with PFR_FLAG_DUMMY.
+DRY_RUNS: Final = frozenset(
+    {
+        "DIOCRCLRTABLES", "DIOCRADDTABLES", "DIOCRDELTABLES", "DIOCRCLRTSTATS", "DIOCRCLRADDRS",
+        "DIOCRADDADDRS", "DIOCRDELADDRS", "DIOCRSETADDRS", "DIOCRSETTFLAGS",
     }
 )  # fmt: skip

@@ -98,7 +98,8 @@ class Manager:
     """One running stack.
 
     stack     the engine         variant  v4, v4-hc or v6-hc
-    devices   what opens a device, by path      numbered  by path without the unit number behind it
+    devices   what opens a device for reading, or also for writing, by path
+    numbered  the same by path without the unit number behind it
     nics      attached NICs      console  where -v messages go, or None
     """
 
@@ -120,7 +121,7 @@ class Manager:
         self.nics: list[Nic] = []
         self.single_threaded = False
         self.rx_prio = 21
-        self.devices: dict[str, Callable[[Cred], Device]] = {}
+        self.devices: dict[str, Callable[[Cred, bool], Device]] = {}
         self.pf: Pf | None = None
         self.autoip: Autoip | None = None
         self.numbered: dict[str, Callable[[int, Cred], Device]] = {}
@@ -128,8 +129,8 @@ class Manager:
         self.stack = Stack(machine.clock, machine.dice, variant=variant, hostname=hostname)
         self.stack.logring.sink = sink
         self.stack.taps.fit = fit
-        self.devices["/dev/bpf"] = self.stack.bpf.open
-        self.devices["/dev/tap"] = self.stack.taps.clone
+        self.devices["/dev/bpf"] = lambda cred, _writing: self.stack.bpf.open(cred)
+        self.devices["/dev/tap"] = lambda cred, _writing: self.stack.taps.clone(cred)
         self.numbered["/dev/tap"] = self.stack.taps.open
         self.numbered["/dev/tun"] = self.stack.tuns.open
         self.threads = line.threads or max(1, machine.cpus)
@@ -325,7 +326,7 @@ class Manager:
         pcbs = {6: stack.tcp.table, 17: stack.udp.table}
         self.pf = Pf(stack, dialect=dialect, cloners=stack.cloners, pcbs=pcbs)
         control = PfControl(self.pf)
-        self.devices[PF_DEVICE] = lambda cred: pf_open(control, cred)
+        self.devices[PF_DEVICE] = lambda cred, writing: pf_open(control, cred, writing)
         self.machine.make_node(PF_DEVICE)
         self.log(klog.INFO, f"{module}.so: packet filter loaded, not enabled")
 
@@ -487,11 +488,11 @@ class Manager:
                 return
         raise NetError("ENOENT")
 
-    def open_device(self, path: str, cred: Cred) -> Device:
-        """Open a device of the stack. Raises ENOENT, EACCES."""
+    def open_device(self, path: str, cred: Cred, writing: bool) -> Device:
+        """Open a device of the stack, for reading only or for writing too. Raises ENOENT, EACCES."""
         make = self.devices.get(path)
         if make is not None:
-            return make(cred)
+            return make(cred, writing)
         stem = path.rstrip("0123456789")
         unit = path[len(stem) :]
         numbered = self.numbered.get(stem)

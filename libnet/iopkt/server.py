@@ -96,16 +96,15 @@ class Server:
                     self.reactor.clock.after(ACCEPT_AGAIN_S, self._accept_again)
                 return
             conn.setblocking(False)
-            pid, uid, _gid = struct.unpack(
+            pid, uid, gid = struct.unpack(
                 "3i", conn.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
             )
             if uid not in (0, os.geteuid()) or len(self.clients) >= MAX_CLIENTS:
                 self.stat["refused"] += 1
                 conn.close()
                 continue
-            self.clients.add(
-                Client(self, conn, Cred(suser=True, uid=uid, pid=pid, comm=_comm(pid)))
-            )
+            cred = Cred(suser=True, uid=uid, gid=gid, pid=pid, comm=_comm(pid))
+            self.clients.add(Client(self, conn, cred))
 
     def _accept_again(self) -> None:
         if self._sock.fileno() >= 0:

@@ -125,6 +125,7 @@ class Proc:
 
     manager  whose stack it is of       cred  who holds it
     fd       returns the number that the descriptor has in the program, -1 if nobody knows
+    writing  whether a device was opened for writing too
     """
 
     def __init__(self, manager: Manager, cred: Cred, fd: Callable[[], int] | None = None) -> None:
@@ -134,6 +135,7 @@ class Proc:
         self.fd = fd
         self.file: File | None = None
         self.device: Device | None = None
+        self.writing = False
 
     @property
     def socket(self) -> Socket | None:
@@ -202,10 +204,11 @@ class Proc:
         self.file.refs += 1
         return token
 
-    def op_open(self, path: str) -> None:
-        """open(2) of a device."""
+    def op_open(self, path: str, writing: bool) -> None:
+        """open(2) of a device: O_RDWR, or O_RDONLY unless *writing*."""
         self._unopened()
-        self.device = self.manager.open_device(path, self.cred)
+        self.device = self.manager.open_device(path, self.cred, writing)
+        self.writing = writing
 
     def op_close(self) -> None:
         """close(2)."""
@@ -235,6 +238,8 @@ class Proc:
     def op_write(self, data: bytes) -> int:
         """write(2)."""
         if self.device is not None:
+            if not self.writing:
+                raise NetError("EBADF")
             return self.device.write(data)
         return self._so().send(data, None)
 
@@ -364,7 +369,7 @@ def _fits(arg: Any, kind: Any) -> bool:
 
 _OPS: Final[dict[str, tuple[tuple[Any, ...], Callable[..., Any]]]] = {
     "socket": ((int, int, int), Proc.op_socket),
-    "open": ((str,), Proc.op_open),
+    "open": ((str, bool), Proc.op_open),
     "close": ((), Proc.op_close),
     "ioctl": ((str, None), Proc.op_ioctl),
     "read": ((int,), Proc.op_read),

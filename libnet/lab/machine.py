@@ -12,6 +12,7 @@ from libnet.engine.kern.log import Record
 from libnet.engine.kern.socket import Cred
 from libnet.iopkt.manager import Manager
 from libnet.iopkt.syscall import Proc
+from libnet.media.airport import AirPort
 from libnet.media.port import Port
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class MemoryMachine:
         self.clock = box.world.clock
         self.dice = box.dice
         self.cpus = 1
-        self.ports: list[Port] = []
+        self.ports: list[Port | AirPort] = []
 
     def find_module(self, name: str) -> str | None:
         """Look a module up as the loader does: its path, or LD_LIBRARY_PATH and /lib/dll."""
@@ -64,6 +65,12 @@ class MemoryMachine:
     def plug(self, slot: Any, ifname: str, wire: str) -> Port:
         """Plug a NIC into a segment of the world."""
         port = self._box.plug(slot, ifname, wire)
+        self.ports.append(port)
+        return port
+
+    def antenna(self, slot: Any, ifname: str, wire: str) -> AirPort:
+        """Put a radio's antenna into an air of the world."""
+        port = self._box.antenna(slot, ifname, wire)
         self.ports.append(port)
         return port
 
@@ -110,7 +117,8 @@ class ManagedStack:
 
     def connect(self, *, root: bool, prog: str) -> Callable[[str, list[Any]], Any]:
         """Return what serves one new descriptor."""
-        cred = Cred(suser=root, uid=0 if root else 1000, comm=prog)
+        who = 0 if root else 1000
+        cred = Cred(suser=root, uid=who, gid=who, comm=prog)
         return Proc(self.manager, cred).serve
 
     def shutdown(self) -> None:

@@ -137,8 +137,12 @@ class Ctx:
 
         return Socket(transport, number, trace, kind=kind, open=another)
 
-    def open(self, path: str) -> Descriptor:
-        """Open a device that the stack serves, such as /dev/bpf. Raises NetError (ENOENT, …)."""
+    def open(self, path: str, *, writing: bool = True) -> Descriptor:
+        """Open a device that the stack serves, such as /dev/bpf. Raises NetError (ENOENT, …).
+
+        writing  O_RDWR; False for O_RDONLY
+        """
+        mode = "O_RDWR" if writing else "O_RDONLY"
         trace = self._trace()
         number = self._number()
         try:
@@ -147,16 +151,16 @@ class Ctx:
             except NetError:
                 raise NetError("ENOENT") from None  # no stack has registered the path
             try:
-                transport.call("open", path)
+                transport.call("open", path, writing)
             except NetError:
                 transport.close()
                 raise
         except NetError as exc:
             if trace:
-                trace(f'open("{path}") = -1 {exc.symbol} ({exc.strerror})')
+                trace(f'open("{path}", {mode}) = -1 {exc.symbol} ({exc.strerror})')
             raise
         if trace:
-            trace(f'open("{path}") = {number}')
+            trace(f'open("{path}", {mode}) = {number}')
         return Descriptor(transport, number, trace)
 
     def control(self, prefix: str | None = None) -> Descriptor:

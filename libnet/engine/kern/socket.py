@@ -87,12 +87,14 @@ RCV_ALL: Final = 1 << 62  # recv(): as much as there is
 
 
 class Cred:
-    """Who holds a descriptor: user id, process id, command name; `suser` may configure."""
+    """Who holds a descriptor: user, group and process id, command name; `suser` may configure."""
 
-    __slots__ = ("comm", "pid", "suser", "uid")
+    __slots__ = ("comm", "gid", "pid", "suser", "uid")
 
-    def __init__(self, *, suser: bool = True, uid: int = 0, pid: int = 0, comm: str = "") -> None:
-        self.suser, self.uid, self.pid, self.comm = suser, uid, pid, comm
+    def __init__(
+        self, *, suser: bool = True, uid: int = 0, gid: int = 0, pid: int = 0, comm: str = ""
+    ) -> None:
+        self.suser, self.uid, self.gid, self.pid, self.comm = suser, uid, gid, pid, comm
 
 
 class Record:

@@ -273,9 +273,7 @@ class Pf:
                 pd.socket = (NO_SUCH_UID, NO_SUCH_UID, 0)
             else:
                 cred = found.socket.cred
-                # A descriptor's owner is known by uid; the superuser's group is wheel, 0.
-                gid = 0 if not cred.uid else cred.uid
-                pd.socket = (cred.uid, gid, cred.pid)
+                pd.socket = (cred.uid, cred.gid, cred.pid)
         return None if pd.socket[0] == NO_SUCH_UID else pd.socket
 
     # -- the hooks

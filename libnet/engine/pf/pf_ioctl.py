@@ -846,10 +846,10 @@ class _Kill:
 
 
 class PfDevice:
-    """One open descriptor of /dev/pf."""
+    """One open descriptor of /dev/pf; *writing* tells whether it may change anything."""
 
-    def __init__(self, control: PfControl, cred: Cred) -> None:
-        self.control, self.cred = control, cred
+    def __init__(self, control: PfControl, cred: Cred, writing: bool) -> None:
+        self.control, self.cred, self.writing = control, cred, writing
 
     def read(self, _size: int) -> bytes:
         """read(2): the device has nothing to read."""
@@ -864,15 +864,25 @@ class PfDevice:
         return False
 
     def ioctl(self, row: Any, arg: Any) -> Any:
-        """ioctl(2)."""
+        """ioctl(2). Raises EACCES for a change through a descriptor that is for reading."""
+        if not self.writing and not _only_reads(row.name, arg):
+            raise NetError("EACCES")
         return self.control.ioctl(row, arg, self.cred)
 
     def close(self) -> None:
         """close(2): transactions that were left open are replaced by the next."""
 
 
-def pf_open(control: PfControl, cred: Cred) -> PfDevice:
-    """Open /dev/pf, whose mode is 0600. Raises EACCES."""
+def _only_reads(name: str, arg: object) -> bool:
+    """Tell whether a request changes nothing, a dry run of one on tables among them."""
+    if name in p.READING:
+        return not (isinstance(arg, p.PfIocRule) and arg.action == p.PF_GET_CLR_CNTR)
+    dry = isinstance(arg, p.PfIocTable) and bool(arg.flags & p.PFR_FLAG_DUMMY)
+    return dry and name in p.DRY_RUNS
+
+
+def pf_open(control: PfControl, cred: Cred, writing: bool = True) -> PfDevice:
+    """Open /dev/pf, whose mode is 0600, for reading or for writing too. Raises EACCES."""
     if not cred.suser:
         raise NetError("EACCES")
-    return PfDevice(control, cred)
+    return PfDevice(control, cred, writing)

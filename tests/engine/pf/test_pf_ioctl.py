@@ -240,6 +240,24 @@ def test_the_device_is_the_superusers(filt):
     device.close()
 
 
+def test_a_descriptor_for_reading_only_reads(filt):
+    filt.load(p.PfRule(action=p.PF_PASS))
+    device = pf_open(filt.control, Cred(), writing=False)
+    head = device.ioctl(p.DIOCGETRULES, p.PfIocRule())
+    asked = p.PfIocRule(ticket=head.ticket)
+    assert device.ioctl(p.DIOCGETRULE, asked).rule.action == p.PF_PASS
+    asked.action = p.PF_GET_CLR_CNTR
+    assert error(device.ioctl, p.DIOCGETRULE, asked) == "EACCES"
+    table = p.PfIocTable(tables=[p.PfrTable("", "t", p.PFR_TFLAG_PERSIST)])
+    assert error(device.ioctl, p.DIOCRADDTABLES, table) == "EACCES"
+    table.flags = p.PFR_FLAG_DUMMY
+    assert device.ioctl(p.DIOCRADDTABLES, table).nadd == 1
+    assert filt.pf.tables.find("", "t") is None
+    for name, row in ROWS.items():
+        if row.group == "D" and name not in p.READING | p.DRY_RUNS:
+            assert error(device.ioctl, row, 0) == "EACCES", name
+
+
 def test_each_dialect_lacks_what_the_other_one_has(filt):
     assert filt(p.DIOCKILLSRCNODES, p.PfIocSrcNodeKill()).af == 0
     assert error(filt, p.DIOCICLRISTATS, p.PfIocIface()) == "ENOTTY"

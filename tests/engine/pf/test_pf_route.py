@@ -139,6 +139,28 @@ def test_user_is_the_owner_of_a_local_socket(lab):
     so.close()
 
 
+def test_group_is_that_of_the_sockets_owner(lab):
+    from libnet.addr import SockaddrIn
+    from libnet.engine.kern.socket import Cred
+
+    so = lab.stack.socreate(2, 2, 0, Cred(uid=70, gid=500))
+    so.bind(SockaddrIn(0, 5353))
+    for rule, passing in (
+        ("group 500", True),
+        ("group 70", False),
+        ("group 400 >< 600", True),
+        ("user 70 group 500", True),
+        ("user 500", False),
+        ("group != wheel", True),
+    ):
+        lab.rules(f"block in\npass in proto udp {rule} no state")
+        lab.left.send(udp(A, 1, GWA, 5353, b"x"))
+        assert so.readable() == passing, rule
+        if passing:
+            so.recv(0)
+    so.close()
+
+
 def test_a_connection_passes_with_thirty_rules_and_options_of_all_kinds(lab):
     lab.rules("\n".join(f"block in quick from 192.168.{n}.0/24" for n in range(30)) + "\npass")
     a, _b = connect(lab)
