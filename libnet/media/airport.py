@@ -49,8 +49,11 @@ class AirPort(Protocol):
     receive: Receive
     clock: Clock
     stat: Stat
-    noise: int
     prompt: bool
+
+    @property
+    def noise(self) -> int:
+        """Return the noise floor."""
 
     def listen(self, freq: int, address: bytes, *, nosy: bool) -> None:
         """Say what is wanted from now on.
