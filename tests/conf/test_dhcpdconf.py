@@ -69,7 +69,7 @@ elsif extract-int (suffix (hardware, 2), 16) = 258 { max-lease-time 30; }
 else if static { deny booting; } else { ignore bootp; }
 switch (option host-name) { case "a": set v = "1"; break; default: unset v; }
 on commit or expiry { log (info, concat ("lease ", binary-to-ascii (10, 8, ".", leased-address)));
-  execute ("/bin/x", "y"); }
+  }
 option host-name = pick-first-value (option fqdn.hostname, lcase (host-decl-name), "none");
 supersede domain-name "z";
 """
@@ -131,10 +131,59 @@ def test_everything_in_the_grammar_is_read() -> None:
     ]
 
 
-def test_precedence_of_operators() -> None:
-    (stmt,) = parse("set x = 1 + 2 * 3;", "t").top.statements
-    one, two, three = (Expr("number", "const", n) for n in (1, 2, 3))
-    assert stmt.args[1] == Expr("number", "+", one, Expr("number", "*", two, three))
+def _shape(expr: Expr) -> str:
+    if len(expr.args) == 2:
+        return f"({_shape(expr.args[0])} {expr.op} {_shape(expr.args[1])})"
+    return str(expr.args[0]) if expr.args else expr.op
+
+
+@pytest.mark.parametrize(
+    ("text", "shape"),
+    [
+        # ISC dhcpd 4.4.3-P1 comes to 20, 14, 12, 4, 2 and 14 for these.
+        ("2 + 3 * 4", "((2 + 3) * 4)"),
+        ("2 * 3 + 4", "(2 * (3 + 4))"),
+        ("20 + 4 / 2", "((20 + 4) / 2)"),
+        ("1 + 7 & 3", "(1 + (7 & 3))"),
+        ("1 | 2 & 2", "((1 | 2) & 2)"),
+        ("7 * 5 & 3 + 4 / 2", "(7 * (((5 & 3) + 4) / 2))"),
+        ("known or static and known", "((known or static) and known)"),
+        ("1 = 2 or 3 = 4 and 5 = 6", "((1 = 2) or ((3 = 4) and (5 = 6)))"),
+        ("1 = 2 and 3 = 4 or 5 = 6", "((1 = 2) and ((3 = 4) or (5 = 6)))"),
+        ("not known and static", "(known and static)"),
+    ],
+)
+def test_operators_bind_as_in_the_original(text: str, shape: str) -> None:
+    config = parse(f"set x = {text};", "t")
+    assert config.errors == []
+    found = config.top.statements[0].args[1]
+    if text.startswith("not"):
+        assert found.args[0].op == "not"
+        found.args = (found.args[0].args[0], found.args[1])
+    assert _shape(found) == shape
+
+
+def test_not_takes_one_comparison() -> None:
+    (stmt,) = parse('if not option host-name = "x" and known { break; }', "t").top.statements
+    test = stmt.args[0][0][0]
+    assert (test.op, test.args[0].op, test.args[0].args[0].op) == ("and", "not", "=")
+
+
+def test_a_parameter_may_be_an_expression() -> None:
+    text = (
+        'filename = concat("a", "b"); max-lease-time = encode-int(5, 32); option server.min-secs 3;'
+    )
+    config = parse(text, "t")
+    assert config.errors == []
+    assert [stmt.args[0] for stmt in config.top.statements] == [
+        *("filename", "max-lease-time", "min-secs"),
+    ]
+    for text in ('filename concat("a", "b");', "always-broadcast known;"):
+        assert parse(text, "t").errors
+
+
+def test_no_program_is_run() -> None:
+    assert "execute() is not supported" in str(parse('execute("/bin/x", "y");', "t").errors[0])
 
 
 def test_included_files_count_their_own_lines() -> None:

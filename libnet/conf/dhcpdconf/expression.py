@@ -13,21 +13,23 @@ if TYPE_CHECKING:
 
 MAX_DEPTH: Final = 60  # of blocks and of parentheses; Python's stack is not the text's to use up
 
+# Level and kind of each operator. These are the levels of the original, whatever one expects: a sum
+# binds tighter than a product, the bits tightest of all, and `and` no tighter than `or`.
 _BINARY: Final = {
-    "or": (1, "bool"),
-    "and": (2, "bool"),
+    "*": (1, "number"),
+    "/": (1, "number"),
+    "%": (1, "number"),
+    "+": (2, "number"),
+    "-": (2, "number"),
+    "or": (3, "bool"),
+    "and": (3, "bool"),
     "=": (4, "bool"),
     "!=": (4, "bool"),
     "~=": (4, "bool"),
     "~~": (4, "bool"),
     "|": (5, "number"),
     "^": (5, "number"),
-    "&": (6, "number"),
-    "+": (7, "number"),
-    "-": (7, "number"),
-    "*": (8, "number"),
-    "/": (8, "number"),
-    "%": (8, "number"),
+    "&": (5, "number"),
 }
 _BARE_DATA: Final = frozenset(
     (
@@ -237,9 +239,13 @@ class Reader:
 
     # -- expressions
 
+    def is_operator(self, token: Token) -> bool:
+        """Tell whether a word begins an expression that is more than a name."""
+        return token.word in _BARE_DATA or hasattr(self, "_e_" + token.word.replace("-", "_"))
+
     def boolean(self) -> Expr:
         """Read a boolean expression."""
-        found = self.expression(0)
+        found = self.expression()
         if found.kind not in ("bool", "any"):
             if found.op == "option":
                 return Expr("bool", "flag", found)
@@ -248,31 +254,43 @@ class Reader:
 
     def data(self) -> Expr:
         """Read a data expression."""
-        found = self.expression(0)
+        found = self.expression()
         if found.kind not in ("data", "any"):
             self.bad("expecting a data expression.")
         return found
 
     def numeric(self) -> Expr:
         """Read a numeric expression."""
-        found = self.expression(0)
+        found = self.expression()
         if found.kind not in ("number", "any"):
             self.bad("expecting a numeric expression.")
         return found
 
-    def expression(self, floor: int) -> Expr:
-        """Read an expression whose operators bind tighter than *floor*."""
+    def expression(self) -> Expr:
+        """Read an expression.
+
+        Where an operator is followed by one that binds tighter, all the rest is its right side, as the
+        original has it: in `a = 1 and b = 2 or c = 3` the `and` joins a = 1 to everything behind it.
+        """
         self.deeper()
         try:
+            waiting: list[tuple[str, Expr]] = []  # operators whose right side is not whole yet
             left = self._primary()
-            while True:
-                op = self._operator()
-                if op is None or _BINARY[op][0] <= floor:
-                    return left
-                self._take_operator(op)
-                level, kind = _BINARY[op]
-                right = self.expression(level)
-                left = self._combine(op, kind, left, right)
+            op = self._operator()
+            while op is not None:
+                op = self._take_operator(op)
+                right = self._primary()
+                follows = self._operator()
+                if follows is not None and _BINARY[follows][0] > _BINARY[op][0]:
+                    waiting.append((op, left))
+                    left = right
+                else:
+                    left = self._combine(op, _BINARY[op][1], left, right)
+                op = follows
+            while waiting:
+                op, outer = waiting.pop()
+                left = self._combine(op, _BINARY[op][1], outer, left)
+            return left
         finally:
             self.shallower()
 
@@ -284,12 +302,15 @@ class Reader:
             return "~="
         return word if word in _BINARY else None
 
-    def _take_operator(self, op: str) -> None:
+    def _take_operator(self, op: str) -> str:
         self.lex.next()
         if op in ("!=", "~="):
-            token = self.lex.next()
-            if token.word != "=" and not (op == "~=" and token.word == "~"):
+            word = self.lex.next().word
+            if op == "~=" and word == "~":
+                return "~~"
+            if word != "=":
                 self.bad("expecting an operator.")
+        return op
 
     def _combine(self, op: str, kind: str, left: Expr, right: Expr) -> Expr:
         if kind == "bool" and op in ("and", "or"):
@@ -316,7 +337,7 @@ class Reader:
         if token.kind == NUMBER:
             return self._digits(token)
         if word == "(":
-            inner = self.expression(0)
+            inner = self.expression()
             self.expect(")", "right parenthesis expected.")
             return inner
         if token.kind != NAME:
@@ -345,7 +366,7 @@ class Reader:
         if self.taken(")"):
             return ()
         while True:
-            args.append(self.expression(0))
+            args.append(self.expression())
             if self.taken(")"):
                 return tuple(args)
             self.expect(",", "comma expected.")
@@ -372,7 +393,16 @@ class Reader:
         return Expr("data", op, *args)
 
     def _e_not(self) -> Expr:
-        return Expr("bool", "not", self._as_bool(self.expression(3)))
+        self.deeper()
+        try:
+            operand = self._primary()
+            op = self._operator()
+            if op is not None and _BINARY[op][0] == _BINARY["="][0]:
+                op = self._take_operator(op)
+                operand = self._combine(op, "bool", operand, self._primary())
+            return Expr("bool", "not", self._as_bool(operand))
+        finally:
+            self.shallower()
 
     def _e_known(self) -> Expr:
         return Expr("bool", "known")

@@ -666,20 +666,26 @@ class Parser(Reader):
     def _param(self, name: str, into: list[Stmt]) -> None:
         kind = PARAMS[name]
         value: object
-        if kind in ("T", "n"):
+        if self.taken("="):
+            value = self.expression()
+            if value.kind == "bool":
+                self.bad("Expecting a data expression.")
+        elif kind in ("T", "n"):
             token = self.lex.peek()
             if token.word == ";":  # taken for the value; it is the next word that is complained of
                 self.lex.next()
                 self.semi()
                 return
-            plain = token.kind == NUMBER
-            value = self.number() if plain else self._number_or_expression(token)
-            if isinstance(value, int) and not 0 <= value <= 0xFFFFFFFF:
+            if token.kind == NAME and self.is_operator(token):
+                self.lex.next()
+                self.bad("expecting number.")
+            value = self.number()
+            if not 0 <= value <= 0xFFFFFFFF:
                 self.bad(f"{value} exceeds max (4294967295) for precision.")
         elif kind == "f":
             value = self._flag()
         elif kind == "t":
-            value = self.data()
+            value = self._text()
         elif kind == "I":
             value = self._address_data()
         elif kind == "s":
@@ -698,8 +704,6 @@ class Parser(Reader):
                 self.bad("unknown value")
             if self.lex.peek().word != ";":
                 self.bad("semicolon expected.")  # of an enumeration's word, not of what follows
-            if name == "vendor-option-space" and value not in self.config.spaces:
-                self.bad(f"no option space named {value}.")
         if name == "server-identifier":
             option = self.config.find_option("dhcp", "dhcp-server-identifier")
             into.append(Stmt("option", "=", option, value))
@@ -707,24 +711,11 @@ class Parser(Reader):
             into.append(Stmt("param", name, value))
         self.semi()
 
-    def _number_or_expression(self, token: Token) -> Expr | int:
-        if token.kind == NAME and not hasattr(self, "_e_" + token.word.replace("-", "_")):
-            self.lex.next()
-            return self.bogus(token, 10)
-        return self.numeric()
-
-    def _flag(self) -> bool | Expr:
-        token = self.lex.peek()
-        if token.word in _TRUE or token.word in _FALSE:
-            self.lex.next()
-            return token.word in _TRUE
-        if token.word == "ignore":
-            self.lex.next()
-            return False
-        if token.kind == NAME and (hasattr(self, "_e_" + token.word.replace("-", "_"))):
-            return self.boolean()
-        self.lex.next()
-        self.bad("expecting boolean.")
+    def _flag(self) -> bool:
+        token = self.lex.next()
+        if token.word not in (*_TRUE, *_FALSE, "ignore"):
+            self.bad("expecting boolean.")
+        return token.word in _TRUE
 
     def _address_or_name(self) -> int | str:
         token = self.lex.peek()
@@ -759,6 +750,11 @@ class Parser(Reader):
                 self.bad("expecting identifier after '.'")
             space, name = first.text.lower(), at.text
         follows = self.lex.peek()
+        if space == "server":  # a parameter, as some write it
+            if name.lower() not in PARAMS:
+                self.bad(f"no option named {name} in space {space}", at)
+            self._param(name.lower(), into)
+            return
         if space not in self.config.spaces:
             self.bad(f"no option space named {space}.", at)
         if follows.word == "code":
@@ -981,7 +977,7 @@ class Parser(Reader):
 
     def _s_switch(self, scope: Scope, into: list[Stmt]) -> None:
         self.expect("(", "left parenthesis expected.")
-        what = self.expression(0)
+        what = self.expression()
         self.expect(")", "right parenthesis expected.")
         self._open()
         branches: list[tuple[Expr | None, list[Stmt]]] = []
@@ -997,7 +993,7 @@ class Parser(Reader):
         token = self.lex.peek()
         if token.word == "case":
             self.lex.next()
-            label = self.expression(0)
+            label = self.expression()
             self.expect(":", "colon expected.")
             branches.append((label, []))
         elif token.word == "default":
@@ -1030,7 +1026,7 @@ class Parser(Reader):
     def _s_set(self, _scope: Scope, into: list[Stmt]) -> None:
         name = self.name("expecting identifier.")
         if self.taken("="):
-            into.append(Stmt("set", name, self.expression(0)))
+            into.append(Stmt("set", name, self.expression()))
         else:
             self.bad("expecting '=' in set statement.")
         self.semi()
@@ -1038,7 +1034,7 @@ class Parser(Reader):
     def _s_define(self, scope: Scope, into: list[Stmt]) -> None:
         name = self.name("expecting identifier.")
         if self.taken("="):
-            into.append(Stmt("set", name, self.expression(0)))
+            into.append(Stmt("set", name, self.expression()))
             self.semi()
             return
         self.expect("(", "expecting '=' in define statement.")
@@ -1061,7 +1057,7 @@ class Parser(Reader):
         if self.lex.peek().word in ("fatal", "error", "info", "debug"):
             priority = self.lex.next().word
             self.expect(",", "comma expected.")
-        what = self.expression(0)
+        what = self.expression()
         self.expect(")", "right parenthesis expected.")
         into.append(Stmt("log", priority, what))
         self.semi()
@@ -1074,16 +1070,13 @@ class Parser(Reader):
         self.semi()
 
     def _s_return(self, _scope: Scope, into: list[Stmt]) -> None:
-        into.append(Stmt("return", self.expression(0)))
+        into.append(Stmt("return", self.expression()))
         self.semi()
 
-    def _s_execute(self, _scope: Scope, into: list[Stmt]) -> None:
+    def _s_execute(self, _scope: Scope, _into: list[Stmt]) -> None:
         self.expect("(", "left parenthesis expected.")
-        args = self._arguments()
-        if not args:
-            self.bad("expecting a data expression.")
-        into.append(Stmt("execute", args[0], args[1:]))
-        self.semi()
+        self._arguments()
+        self.bad("execute() is not supported: no program is run for a lease.")
 
 
 class Group(Scope):

@@ -44,7 +44,7 @@ class Stmt:
     switch   Expr, list of (Expr or None, list of Stmt)
     on       events, list of Stmt        set name, Expr     unset name
     log      priority, Expr              add class name     return Expr
-    break    nothing                     execute command Expr, arguments
+    break    nothing                     eval Expr
     space    how, name of an option space for `vendor-option-space`
     """
 

@@ -174,11 +174,8 @@ class Machine:
         elif op == "on":
             if self.sink is not None:
                 self.sink.set_event(name, rest[0])  # type: ignore[arg-type]
-        elif op == "add":
-            if self.sink is not None:
-                self.sink.add_class(str(name))
-        elif op == "execute":
-            self.note(ERROR, "execute: no program is run for a lease here.")
+        elif op == "add" and self.sink is not None:
+            self.sink.add_class(str(name))
         return GOES_ON, None
 
     def _switch(
@@ -273,26 +270,41 @@ class Machine:
     # -- operators
 
     def _binary(self, expr: Expr) -> Value:
-        # `a and b and c …` leans to the left as far as it is long, so its spine is not recursed into.
-        spine: list[Expr] = []
-        while expr.op in _BINARY:
-            spine.append(expr)
-            expr = expr.args[0]
-        self._steps += len(spine)
-        value = self.eval(expr)
-        while spine:
-            node = spine.pop()
-            if node.op in _ARITHMETIC:
-                value = self._arithmetic(node.op, value, node.args[1])
-            else:
-                value = _RELATIONS[node.op](self, value, node.args[1])
-        return value
+        # Chains of operators lean to the left or, where `and` and `or` stand between comparisons, to the
+        # right, as far as they are long; neither way is recursed into.
+        lowest: bool | None = None  # what null comes to after `false or`
+        while True:
+            spine: list[Expr] = []
+            while expr.op in _BINARY:
+                spine.append(expr)
+                expr = expr.args[0]
+            self._steps += len(spine)
+            last = spine.pop(0) if spine[0].op in ("and", "or") else None
+            value = self.eval(expr)
+            while spine:
+                value = self._apply(spine.pop(), value)
+            if last is None:
+                return value
+            left, right = self._as_bool(value), last.args[1]
+            if last.op == "and":
+                if left is not True:
+                    return lowest  # the right side has not been looked at: nothing is known
+            elif left:
+                return True
+            elif left is False:
+                lowest = False
+            if right.op not in _BINARY or self._steps > MAX_STEPS:
+                value = self.boolean(right)
+                return lowest if value is None else value
+            expr = right
+
+    def _apply(self, node: Expr, value: Value) -> Value:
+        if node.op in _ARITHMETIC:
+            return self._arithmetic(node.op, value, node.args[1])
+        return _RELATIONS[node.op](self, value, node.args[1])
 
     def _and(self, left: Value, right: Expr) -> Value:
-        one = self._as_bool(left)
-        if one is not True:
-            return one  # false and null decide alone
-        return self.boolean(right)
+        return self.boolean(right) if self._as_bool(left) else None
 
     def _or(self, left: Value, right: Expr) -> Value:
         one = self._as_bool(left)
@@ -320,13 +332,12 @@ class Machine:
     def _matches_folded(self, left: Value, right: Expr) -> Value:
         return self._regex(left, right, fold=True)
 
-    def _regex(self, left: Value, right: Expr, *, fold: bool) -> bool:
+    def _regex(self, left: Value, right: Expr, *, fold: bool) -> bool | None:
         pattern = self.data(right)
-        if not isinstance(left, bytes) or not left or not pattern:
-            return False
-        made = self.tools.pattern(pattern, fold=fold)
+        if not isinstance(left, bytes) or not left or pattern is None:
+            return None
+        made = self.tools.pattern(pattern, fold=fold) if pattern else None
         if made is None:
-            self.note(ERROR, "regular expression cannot be read.")
             return False
         return made.search(left[:MAX_MATCHED].partition(b"\0")[0]) is not None
 
@@ -381,7 +392,7 @@ class Machine:
         at, size = self.number(offset), self.number(length)
         if at is None or size is None:
             return None
-        return _slice(self.request.octets, at, size)
+        return _slice(self.request.octets, at, size) if at <= len(self.request.octets) else None
 
     def _option(self, option: OptionDef) -> Value:
         return self.sent(option)
@@ -406,7 +417,10 @@ class Machine:
 
     def _host_decl_name(self) -> Value:
         host = self.request.host
-        return None if host is None else host.name.encode("latin-1", "replace")
+        if host is None:
+            self.note(ERROR, "data: host_decl_name: not available")
+            return None
+        return host.name.encode("latin-1", "replace")
 
     def _filename(self) -> Value:
         return self.request.message.file or None
@@ -466,6 +480,10 @@ class Machine:
             self.note(ERROR, f"binary_to_ascii: invalid base {radix}!")
             return None
         size = bits // 8
+        if len(value) % size:
+            much = f"length of buffer {len(value)} not a multiple of width {size}!"
+            self.note(ERROR, f"binary-to-ascii: {much}")
+            return None
         count = len(value) // size
         if count * (bits + len(between)) > MAX_DATA:
             self.note(ERROR, "value is too big; taken for null.")
@@ -503,7 +521,8 @@ class Machine:
             self.note(ERROR, "data: leased_lease: not available")
             return None
         if lease.ends < self.request.now:
-            self.note(ERROR, "data: lease_time: lease is expired")
+            when = f"lease ends at {lease.ends} when it is now {self.request.now}"
+            self.note(ERROR, f"data: lease_time: {when}")
             return None
         return lease.ends - self.request.now
 
