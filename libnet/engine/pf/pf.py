@@ -5,13 +5,14 @@ and counters. A packet that has a state sees no rule. The hook itself handles th
 established UDP or TCP state with nothing to be done but counting, in a few dict gets; everything else
 goes by way of a Pd.
 
-Not here: pfsync, rtables other than the one there is, and route labels, which no route of this stack
-bears. IPv6 has test6(); its answers leave by `output6`, a slot for the day there is an ip6_output.
+Not here: pfsync, rtables other than the one there is, and route labels, which NetBSD's routes do not
+bear. IPv6 has hook6(); its answers leave by `output6` and its routes are asked for by `route6`, slots
+for the day there is an ip6_output.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
 
@@ -127,6 +128,7 @@ class Pf:
     dialect   42, or 37 for the level before            cloners  where pflog interfaces are made
     pcbs      by IP protocol, for rules with user and group
     output6   sends an IPv6 packet, None while there is no IPv6
+    route6    returns the interfaces that routes to an IPv6 address lead to
     qids      numbers of queue names                     altq     the queueing half, or None
     """
 
@@ -144,6 +146,7 @@ class Pf:
         self.cloners = cloners
         self.pcbs = dict(pcbs or {})
         self.output6: Callable[[Mbuf], None] | None = None
+        self.route6: Callable[[int], Sequence[Ifnet]] = self._connected6
         self.stat = stack.stat("pf")
         self.limits = list(p.PF_LIMIT_DEFAULTS)
         self.timeouts = list(p.PFTM_DEFAULTS)
@@ -252,12 +255,22 @@ class Pf:
 
     def routable(self, af: int, addr: int, kif: Kif | None) -> bool:
         """Tell whether there is a route to *addr*, by *kif*'s interface if that is given."""
-        if af != AF_INET:
-            return True  # there are no IPv6 routes to ask yet
-        rt = self.stack.route.rtlookup(addr)
-        if rt is None:
-            return False
-        return kif is None or kif.ifp is None or rt.ifp is kif.ifp
+        ifps: Sequence[Ifnet]
+        if af == AF_INET:
+            rt = self.stack.route.rtlookup(addr)
+            ifps = () if rt is None else (rt.ifp,)
+        else:
+            ifps = self.route6(addr)
+        return bool(ifps) and (kif is None or kif.ifp is None or kif.ifp in ifps)
+
+    def _connected6(self, addr: int) -> Sequence[Ifnet]:
+        """Return the interfaces with a network that holds an IPv6 address: the routes there are."""
+        return [
+            ifp
+            for ifp in self.kifs.by_ifp
+            for ifa in ifp.addrs
+            if ifa.family == AF_INET6 and addr & ifa.mask == ifa.addr & ifa.mask
+        ]
 
     def socket_of(self, pd: Pd) -> tuple[int, int, int] | None:
         """Return (uid, gid, pid) of the local socket that *pd* is from or for (pf_socket_lookup)."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from libnet.engine.link import altq_cbq, altq_hfsc
 from libnet.engine.link.altq import Altq, Discipline, Priq, Queue, dropper
+from libnet.engine.pfil.pfil import IF_ATTACH
 from libnet.errors import NetError
 from libnet.ioctl import pf as p
 from libnet.ioctl.ifflags import IFT_ETHER, IFT_LOOP
@@ -41,6 +42,7 @@ class AltqHalf:
         self.open = False
         self.running = False
         self.disciplines: dict[str, Altq] = {}
+        pf.kifs.followers.append(self._ifnet)
 
     # -- transactions
 
@@ -100,21 +102,32 @@ class AltqHalf:
 
     def _attach(self) -> None:
         for line in self.active:
-            if line.qname:
-                continue
-            ifp = self.pf.stack.ifunit(line.ifname)
-            if ifp is None:
-                continue
-            depth = line.tbrsize or 2 * max(ifp.mtu, 1500)
-            altq = Altq(
-                self.pf.clock,
-                self._build(line, self.active),
-                line.ifbandwidth,
-                depth,
-                self._emitter(ifp),
-            )
-            self.disciplines[line.ifname] = altq
-            ifp.altq = altq
+            ifp = None if line.qname else self.pf.stack.ifunit(line.ifname)
+            if ifp is not None:
+                self._attach_one(line, ifp)
+
+    def _attach_one(self, line: p.PfAltq, ifp: Ifnet) -> None:
+        depth = line.tbrsize or 2 * max(ifp.mtu, 1500)
+        altq = Altq(
+            self.pf.clock,
+            self._build(line, self.active),
+            line.ifbandwidth,
+            depth,
+            self._emitter(ifp),
+        )
+        self.disciplines[line.ifname] = altq
+        ifp.altq = altq
+
+    def _ifnet(self, event: str, ifp: Ifnet) -> None:
+        """Queue again on an interface that has come back; what waited on one that goes is lost."""
+        altq = self.disciplines.pop(ifp.name, None)
+        if altq is not None:
+            altq.stop()
+            ifp.altq = None
+        if event == IF_ATTACH and self.running and ifp.type in _READY:
+            for line in self.active:
+                if line.ifname == ifp.name and not line.qname:
+                    self._attach_one(line, ifp)
 
     def _emitter(self, ifp: Ifnet) -> Callable[[Any], None]:
         if ifp.type == IFT_LOOP:

@@ -6,6 +6,7 @@ lo0 and lo1), `all`, or `egress` for whatever has the default route.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from libnet.addr import AF_INET, AF_INET6
@@ -114,6 +115,7 @@ class Kifs:
     """All of them.
 
     by_ifp      what an interface is, for the packet path       all  where floating states are
+    followers   called with each interface that comes or goes, and the event
     dynamic     what follows an interface's addresses, by the name of its table
     generation  changes whenever an interface or address does
     """
@@ -122,6 +124,7 @@ class Kifs:
         self.stack, self.tables = stack, tables
         self.by_name: dict[str, Kif] = {}
         self.by_ifp: dict[Ifnet, Kif] = {}
+        self.followers: list[Callable[[str, Ifnet], None]] = []
         self.dynamic: dict[str, DynTable] = {}
         self.generation = 0
         self._synced = -1
@@ -154,14 +157,20 @@ class Kifs:
         """Follow the interfaces (pfil)."""
         if event == IF_ATTACH:
             self._attach(ifp)
+            self._tell(event, ifp)
         elif event == IF_DETACH:
             kif = self.by_ifp.pop(ifp, None)
             if kif is not None:
                 kif.ifp = None
                 kif.matches = frozenset((kif,))
             self.generation += 1
+            self._tell(event, ifp)
         elif event in (IF_NEWADDR, IF_DELADDR):
             self.generation += 1
+
+    def _tell(self, event: str, ifp: Ifnet) -> None:
+        for follower in self.followers:
+            follower(event, ifp)
 
     def _attach(self, ifp: Ifnet) -> None:
         kif = self.get(ifp.name)

@@ -100,7 +100,7 @@ class AddrMatch:
         elif kind == p.PF_ADDR_URPFFAILED:
             self.test = lambda family, addr, kif: not pf.routable(family, addr, kif)
         elif kind == p.PF_ADDR_RTLABEL:
-            # Routes of this stack bear no labels: nothing has one.
+            # As in NetBSD, routes bear no labels: nothing has one.
             self.test = _never
         else:
             raise NetError("EINVAL")

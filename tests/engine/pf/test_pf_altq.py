@@ -279,3 +279,21 @@ def test_queues_are_part_of_the_transaction(lab):
     got = lab.run("pfctl -f /etc/bad.conf", status=1, err=True)
     assert "should have one default queue on wm1" in got
     assert "queue urgent" in lab.run("pfctl -s queue")
+
+
+def test_an_interface_that_comes_back_queues_again(lab):
+    lab.rules(PRIO)
+    flood = [udp(A, 1, B, 9, bytes(972), ident=n) for n in range(30)]
+    lab.left.send(*flood)
+    lab.run("ifconfig wm1 destroy")
+    lab.wait(1)
+    lab.right.take()
+    lab.run("mount -Tio-pkt devnp-i82544.so")
+    lab.run("ifconfig wm1 10.0.1.1/24")
+    lab.left.send(udp(A, 1, B, 53))  # the neighbour is asked for again
+    lab.right.take()
+    lab.left.send(*flood)
+    assert 0 < len(lab.right.take()) < 10
+    lab.wait(1)
+    shown = [s for s in lab.run("pfctl -s queue -v").splitlines() if "pkts:" in s]
+    assert [int(line.split()[2]) for line in shown] == [32, 1]  # two are of ARP

@@ -192,6 +192,46 @@ def test_block_return_answers_in_kind(lab6):
     assert lab6.sent == []
 
 
+def ifaddr6(lab, name: str, addr: int) -> None:
+    """Give an interface an IPv6 address of a /64."""
+    from libnet.engine.link.ifnet import Ifaddr
+
+    ifp = lab.stack.ifunit(name)
+    ifa = Ifaddr(ifp, 24, addr, ((1 << 64) - 1) << 64)
+    ifp.addrs.append(ifa)
+    lab.stack.pfil.event("newaddr", ifp, ifa)
+
+
+def test_no_route_and_urpf_failed_ask_for_the_way_back(lab6):
+    ifaddr6(lab6, "wm0", A6 - 8)
+    ifaddr6(lab6, "wm1", GW6)
+    strange = 0x20010DB8009900000000000000000009
+    lab6.rules("block in from no-route to any\nblock in from any to no-route")
+    assert lab6.give(udp6(A6, 1, B6, 53)) is not None
+    assert lab6.give(udp6(strange, 1, B6, 53)) is None
+    assert lab6.give(udp6(A6, 1, strange, 53)) is None
+    lab6.rules("block in from urpf-failed to any")
+    lab6.run("pfctl -F states", err=True)
+    assert lab6.give(udp6(A6, 1, B6, 53)) is not None
+    assert lab6.give(udp6(B6, 1, A6, 53)) is None
+    assert lab6.give(udp6(strange, 1, B6, 53)) is None
+    # A routing table that the engine has one day is asked in the place of the interfaces.
+    lab6.pf.route6 = lambda addr: [lab6.stack.ifunit("wm0")] if addr == strange else []
+    assert lab6.give(udp6(strange, 1, B6, 53)) is not None
+    assert lab6.give(udp6(B6, 7, A6, 53)) is None
+
+
+def test_a_dynamic_address_has_both_families(lab6):
+    ifaddr6(lab6, "wm1", GW6)
+    ifaddr6(lab6, "wm1", 0xFE80 << 112 | 1)
+    lab6.rules("block in\npass in from (wm1:network) to any no state")
+    assert lab6.run("pfctl -a _pf -t wm1:network -T show") == (
+        "   10.0.1.0/24\n   2001:db8:43::/64\n"
+    )
+    assert lab6.give(udp6(B6, 1, A6, 53), "wm1") is not None
+    assert lab6.give(udp6(A6, 1, B6, 53)) is None
+
+
 def test_a_locally_sent_packet_that_is_blocked_raises(lab6):
     lab6.rules("block out inet6")
     m = Mbuf(udp6(A6, 1, B6, 53))
