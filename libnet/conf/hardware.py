@@ -3,8 +3,9 @@
 {"version": 1, "nics": [{"driver": "i82544", "segment": "lan0", "mac": "02…", "irq": 11, "pci": 0}]}
 
 `driver` is the name a driver is loaded by (`i82544`), or `*`: the NIC is of whatever wired driver
-is loaded first. What is left out of a NIC gets a value that depends only on the box's name and the
-NIC's place in the list, so a box that nobody described is the same machine each time.
+is loaded first. `segment` is what it is plugged into; for a wireless driver's NIC, its air. What is
+left out of a NIC gets a value that depends only on the box's name and the NIC's place in the list, so
+a box that nobody described is the same machine each time.
 """
 
 from __future__ import annotations
@@ -16,6 +17,11 @@ from typing import Any, Final
 
 ANY: Final = "*"
 DEFAULT_SEGMENT: Final = "lan0"
+DEFAULT_AIR: Final = "air0"
+# Drivers whose NICs are radios (libnet.drivers.table has what they can do).
+WIRELESS: Final = frozenset(
+    ("abc", "ath", "bwi", "iwi", "ral", "rtw", "rum", "ti1271", "wpi")
+)  # fmt: skip
 VERSION: Final = 1
 MAX_NICS: Final = 64
 
@@ -28,6 +34,10 @@ VENDORS: Final[dict[int, str]] = {
     0x1011: "Digital Equipment Corporation",
     0x1022: "Advanced Micro Devices",
     0x10EC: "Realtek Semiconductor",
+    0x148F: "Ralink Technology",
+    0x14E4: "Broadcom Corporation",
+    0x168C: "Atheros Communications",
+    0x1814: "Ralink Technology",
     0x1957: "Freescale Semiconductor",
     0x1AF4: "Virtual",
     0x8086: "Intel Corporation",
@@ -44,7 +54,7 @@ class Nic:
     """One network card of a box.
 
     index    place in the list, from 0       driver   "i82544", or ANY
-    mac      6 octets                        segment  what it is plugged into, "" for nothing
+    mac      6 octets                        segment  or air that it is plugged into, "" for nothing
     irq      interrupt line                  pci      PCI index: the Nth card of the same kind
     attached name of the interface that a running stack made of it, "" when free
     """
@@ -60,7 +70,7 @@ class Nic:
 
     def fits(self, driver: str) -> bool:
         """Tell whether a driver loaded by the name *driver* finds this card to be of its kind."""
-        return self.driver in (ANY, driver)
+        return self.driver == driver or (self.driver == ANY and driver not in WIRELESS)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Nic) and as_dict(self) == as_dict(other)
@@ -84,6 +94,21 @@ def default_mac(box: str, index: int) -> bytes:
         + zlib.crc32(box.encode("utf-8", "surrogateescape")).to_bytes(4, "big")
         + bytes((index & 0xFF,))
     )
+
+
+def default_wire(driver: str) -> str:
+    """Return where a NIC of *driver* is plugged in when nobody says so.
+
+    >>> default_wire("i82544"), default_wire("abc")
+    ('lan0', 'air0')
+    """
+    return DEFAULT_AIR if driver in WIRELESS else DEFAULT_SEGMENT
+
+
+def found_nic(box: str, driver: str, others: Sequence[Nic]) -> Nic:
+    """Return the NIC that a box which was never described finds when *driver* is loaded."""
+    kind = driver if driver in WIRELESS else ANY
+    return make_nic(box, len(others), kind, default_wire(driver), others=others)
 
 
 def default_nics(box: str) -> list[Nic]:
@@ -117,7 +142,7 @@ def make_nic(
 
 
 def parse_nic(text: str, box: str, others: Sequence[Nic]) -> Nic:
-    """Return the Nic that `--nic` *text* describes: DRIVER[:SEGMENT][,mac=…][,irq=N][,pci=N].
+    """Return the Nic that `--nic` *text* describes: DRIVER[:SEGMENT|:AIR][,mac=…][,irq=N][,pci=N].
 
     Raises BadHardware.
 
@@ -127,7 +152,7 @@ def parse_nic(text: str, box: str, others: Sequence[Nic]) -> Nic:
     """
     head, *settings = text.split(",")
     driver, colon, segment = head.partition(":")
-    raw: dict[str, Any] = {"driver": driver, "segment": segment if colon else DEFAULT_SEGMENT}
+    raw: dict[str, Any] = {"driver": driver, "segment": segment if colon else default_wire(driver)}
     for setting in settings:
         key, _, value = setting.partition("=")
         if key == "mac":
@@ -164,9 +189,10 @@ def _number(raw: dict[str, Any], key: str, limit: int) -> int | None:
 def _nic(raw: Any, box: str, others: Sequence[Nic]) -> Nic:
     if not isinstance(raw, dict):
         raise BadHardware("a NIC is a table")
-    driver, segment = raw.get("driver", ANY), raw.get("segment", DEFAULT_SEGMENT)
+    driver = raw.get("driver", ANY)
     if not isinstance(driver, str) or not (driver == ANY or _WORD.match(driver)):
         raise BadHardware(f"{driver!r}: not the name of a driver")
+    segment = raw.get("segment", default_wire(driver))
     if not isinstance(segment, str) or (segment and not _WORD.match(segment)):
         raise BadHardware(f"{segment!r}: not the name of a segment")
     mac = raw.get("mac")

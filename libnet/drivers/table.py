@@ -1,13 +1,15 @@
-"""The wired driver family: one implementation, a row for each module of /lib/dll.
+"""The driver families, wired and wireless: a row for each module of /lib/dll.
 
 A `native` driver is multi-threaded and has nicinfo, media, jumbo frames and checksum offload. A `bsd`
 one (a NetBSD port) makes the whole stack single-threaded and does not answer nicinfo. A `shim` one is a
 legacy io-net driver behind devnp-shim.so: interface enX, /dev/io-net/enX, no media change, no jumbo.
+
+What a wireless row can do is what NetBSD 4's driver of that name says of its hardware (ic_caps).
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from libnet.ioctl.ifflags import (
     IFCAP_IP4CSUM,
@@ -35,6 +37,8 @@ class Row:
     vid, did     PCI or USB identity         speeds   Mb/s of the media, rising
     rx, tx       IFCAP_* it can              max_mtu  largest IP datagram
     rx_thread    name of its receive thread, "" when a stack thread does the work
+    modes        of a radio: a tuple out of "11a", "11b", "11g"; empty for a wired one
+    hostap, ibss, power_save  whether a radio can be an access point, in an ad hoc network, asleep
     """
 
     __slots__ = (
@@ -43,8 +47,12 @@ class Row:
         "did",
         "driver",
         "flavour",
+        "hostap",
+        "ibss",
         "max_mtu",
+        "modes",
         "module",
+        "power_save",
         "prefix",
         "rx",
         "rx_thread",
@@ -68,12 +76,31 @@ class Row:
         tx: int = 0,
         max_mtu: int = 1500,
         rx_thread: str = "",
+        modes: tuple[str, ...] = (),
+        hostap: bool = True,
+        ibss: bool = True,
+        power_save: bool = False,
     ) -> None:
         self.driver, self.prefix, self.description = driver, prefix, description
         self.module = ("devn-" if flavour == SHIM else "devnp-") + driver
         self.vid, self.did, self.flavour, self.bus = vid, did, flavour, bus
         self.speeds, self.rx, self.tx, self.max_mtu = speeds, rx, tx, max_mtu
         self.rx_thread = rx_thread
+        self.modes, self.hostap, self.ibss, self.power_save = modes, hostap, ibss, power_save
+
+
+IEEE80211_MTU_MAX: Final = 2290
+
+_BG: Final = ("11b", "11g")
+_ABG: Final = ("11a", "11b", "11g")
+
+
+def _radio(
+    driver: str, description: str, vid: int, did: int, modes: tuple[str, ...], **can: Any
+) -> Row:
+    """Return the row of a wireless module: its interfaces bear the driver's name."""
+    able: dict[str, Any] = {"flavour": BSD, "max_mtu": IEEE80211_MTU_MAX, "speeds": (), **can}
+    return Row(driver, driver, description, vid, did, modes=modes, **able)
 
 
 _GIG = _CSUM4
@@ -111,6 +138,16 @@ ROWS: Final[tuple[Row, ...]] = (
         speeds=(10, 100)),
     Row("ns83815", "en", "National Semiconductor DP83815", 0x100B, 0x0020, flavour=SHIM,
         speeds=(10, 100)),
+    _radio("abc", "ABC 802.11a/b/g Wireless Adapter", 0x1DE5, 0x0002, _ABG, flavour=NATIVE,
+        power_save=True),
+    _radio("rum", "Ralink RT2501USB", 0x148F, 0x2573, _BG, bus="usb"),
+    _radio("ral", "Ralink RT2561", 0x1814, 0x0301, _BG),
+    _radio("ath", "Atheros AR5212", 0x168C, 0x0013, _ABG),
+    _radio("wpi", "Intel PRO/Wireless 3945ABG", 0x8086, 0x4222, _ABG, hostap=False),
+    _radio("iwi", "Intel PRO/Wireless 2200BG", 0x8086, 0x4220, _BG, hostap=False),
+    _radio("bwi", "Broadcom BCM4318", 0x14E4, 0x4318, _BG, hostap=False, ibss=False),
+    _radio("rtw", "Realtek RTL8180L", 0x10EC, 0x8180, ("11b",), power_save=True),
+    _radio("ti1271", "TI WiLink 6.0 WL1271", 0, 0, _BG, bus="soc", hostap=False, power_save=True),
 )  # fmt: skip
 
 BY_MODULE: Final[dict[str, Row]] = {row.module: row for row in ROWS}
@@ -122,7 +159,7 @@ def lookup(module: str) -> Row | None:
 
 
 def card(driver: str) -> Row:
-    """Return the row of a NIC by the driver it is for: of any kind ("*") the first, else a plain one."""
+    """Return the row of a NIC by its driver: of any wired kind ("*") the first, else a plain one."""
     if driver == "*":
         return ROWS[0]
     plain = Row(driver, driver, "Virtual network device", 0x1AF4, 0x1000)

@@ -27,7 +27,7 @@ from importlib import import_module
 from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TextIO
 
 from libnet.clock import Clock, Dice
-from libnet.conf.hardware import ANY, DEFAULT_SEGMENT, Nic, make_nic, parse_nic
+from libnet.conf.hardware import DEFAULT_AIR, DEFAULT_SEGMENT, Nic, found_nic, parse_nic
 from libnet.errors import NetError, from_host
 from libnet.lab.builtins import BUILTINS, SLOG, Exit
 from libnet.lab.shell import BadSyntax, Command, Item, Word, expand, expand_one, parse
@@ -47,6 +47,8 @@ from libnet.loop.sim import (
 )
 
 if TYPE_CHECKING:
+    from libnet.media.air import Air
+    from libnet.media.airport import AirPort
     from libnet.media.port import Port
     from libnet.media.segment import Segment
 
@@ -161,6 +163,7 @@ class World:
         self.scheduler = Scheduler(self.clock, pace)
         self.boxes: dict[str, Box] = {}
         self.segments: dict[str, Segment] = {}
+        self.airs: dict[str, Air] = {}
         self._remove: Callable[[], Any] | None = None
         if directory is None:
             directory = tempfile.mkdtemp(prefix="iopkt-", dir=_fast_directory())
@@ -202,12 +205,21 @@ class World:
             self.segments[name] = segment
         return segment
 
+    def air(self, name: str) -> Air:
+        """Return the air *name*, making it first if need be."""
+        air = self.airs.get(name)
+        if air is None:
+            from libnet.media.air import Air
+
+            air = self.airs[name] = Air(name, self.clock, self.dice(f"air/{name}"))
+        return air
+
     def box(self, name: str, nic: str | Sequence[str] | None = None) -> Box:
         """Return the box *name*, making it first if need be.
 
-        nic  "DRIVER[:SEGMENT][,mac=…][,irq=N][,pci=N]", or several; without it the box has a NIC on
-             lan0 for each time a driver is loaded. Raises BadHardware, and ValueError when a box of
-             that name is there and *nic* is given.
+        nic  "DRIVER[:SEGMENT|:AIR][,mac=…][,irq=N][,pci=N]", or several; without it the box has a NIC
+             on lan0, or a radio in air0, for each time a driver is loaded. Raises BadHardware, and
+             ValueError when a box of that name is there and *nic* is given.
         """
         box = self.boxes.get(name)
         if box is not None:
@@ -587,9 +599,9 @@ class Box:
         if self.described:
             return [nic for nic in self.nics if not nic.attached and nic.fits(driver)]
         for nic in self.nics:
-            if not nic.attached:
+            if not nic.attached and nic.fits(driver):
                 return [nic]
-        nic = make_nic(self.name, len(self.nics), ANY, DEFAULT_SEGMENT, others=self.nics)
+        nic = found_nic(self.name, driver, self.nics)
         self.nics.append(nic)
         return [nic]
 
@@ -597,6 +609,11 @@ class Box:
         """Plug *nic* into *wire*, or where its description says."""
         segment = wire or nic.segment or DEFAULT_SEGMENT
         return self.world.segment(segment).plug(f"{self.name}.{ifname}")
+
+    def antenna(self, nic: Nic, ifname: str, wire: str = "") -> AirPort:
+        """Put the antenna of the radio *nic* into the air *wire*, or where its description says."""
+        air = wire or nic.segment or DEFAULT_AIR
+        return self.world.air(air).plug(f"{self.name}.{ifname}")
 
 
 class Job:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from libnet.clock import Dice
 from libnet.conf import options as opts
-from libnet.conf.hardware import ANY, DEFAULT_SEGMENT, Nic, make_nic
+from libnet.conf.hardware import DEFAULT_SEGMENT, Nic, found_nic
 from libnet.conf.iopkt import CommandLine, UsageError, parse
 from libnet.errors import NetError, from_host
 from libnet.lab.world import Hardware, World, WorldError, ensure_box, write_file
@@ -70,7 +70,7 @@ class RealMachine:
             return [nic for nic in nics if not nic.attached and nic.fits(driver)]
         made: list[Nic] = []
         while True:
-            nic = make_nic(self.paths.name, len(made), ANY, DEFAULT_SEGMENT, others=made)
+            nic = found_nic(self.paths.name, driver, made)
             nic.attached = Hardware.holder(self.paths, nic)
             if not nic.attached:
                 return [nic]

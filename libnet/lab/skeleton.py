@@ -7,12 +7,12 @@ from typing import Final
 from libnet.conf.pfconf.pfos import PF_OS
 from libnet.drivers.table import ROWS
 
-VERSION: Final = "3\n"  # of the skeleton; another one on disk is brought up to date
+VERSION: Final = "4\n"  # of the skeleton; another one on disk is brought up to date
 
-# What /lib/dll has: the wired family, and the names whose drivers and protocols come later.
+# What /lib/dll has: the drivers, and the names of what comes later or has no device of its own.
 MODULES: Final[tuple[str, ...]] = (
     *(f"{row.module}.so" for row in ROWS),
-    *(f"devnp-{name}.so" for name in ("abc", "ral", "rum", "sam", "shim")),
+    *(f"devnp-{name}.so" for name in ("sam", "shim")),
     *(f"lsm-{name}.so" for name in ("autoip", "pf-v4", "pf-v6", "qnet", "slip")),
 )
 

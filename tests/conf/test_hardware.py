@@ -10,13 +10,16 @@ from hypothesis import strategies as st
 
 from libnet.conf.hardware import (
     ANY,
+    WIRELESS,
     BadHardware,
     build,
     default_mac,
     default_nics,
+    found_nic,
     parse,
     parse_nic,
 )
+from libnet.drivers.table import ROWS
 
 BAD = [
     ("", "not JSON"),
@@ -106,3 +109,22 @@ def test_the_fifth_card_shares_the_first_ones_interrupt():
         nics.append(parse_nic("e1000", "BoxA", nics))
     assert nics[4].irq == nics[0].irq
     assert len({nic.irq for nic in nics[:4]}) == 4
+
+
+def test_a_radio_is_in_an_air_unless_told_otherwise():
+    nics = parse('{"version": 1, "nics": [{"driver": "abc"}, {"driver": "i82544"}]}', "BoxA")
+    assert [nic.segment for nic in nics] == ["air0", "lan0"]
+    assert parse_nic("ral", "BoxA", ()).segment == "air0"
+    assert parse_nic("ral:attic", "BoxA", ()).segment == "attic"
+
+
+def test_a_nic_of_any_kind_is_a_wired_one():
+    (nic,) = default_nics("BoxA")
+    assert nic.fits("i82544")
+    assert not nic.fits("abc")
+    assert found_nic("BoxA", "abc", [nic]).fits("abc")
+    assert found_nic("BoxA", "xyz", [nic]).segment == "lan0"
+
+
+def test_the_wireless_drivers_are_those_of_the_table():
+    assert {row.driver for row in ROWS if row.modes} == WIRELESS
