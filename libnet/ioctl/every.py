@@ -13,6 +13,7 @@ from libnet.ioctl import (
     sockio,
     sysctl,
     tunnel,
+    wi_ieee,
 )
 
-MODULES = (sockio, bpf, bridge, mroute, ifvlan, iftunnel, ieee80211, pf, sysctl, tunnel)
+MODULES = (sockio, bpf, bridge, mroute, ifvlan, iftunnel, ieee80211, wi_ieee, pf, sysctl, tunnel)

@@ -29,6 +29,7 @@ class StackBase:
     stats       Stat by protocol                protosw   input by (family, IP protocol)
     usrreqs     protocol calls by (domain, type, protocol); protocol 0 is the default one
     ethertypes  input by Ethertype (two octets) resolvers link-address resolver by address family
+    curcred     who asks, while an ioctl is answered
     droptrace   whether every lost packet is told to the log (net.iopkt.droptrace)
     sbmax       octets of the largest socket buffer (kern.sbmax)
     somaxconn   longest listen backlog          sockets     those that are open
@@ -51,6 +52,7 @@ class StackBase:
         self.protosw: dict[tuple[int, int], Callable[[Mbuf], None]] = {}
         self.ethertypes: dict[bytes, Callable[[Mbuf], None]] = {}
         self.resolvers: dict[int, Callable[..., bytes | None]] = {}
+        self.curcred: Cred | None = None
         self.droptrace = False
         self.sbmax = SB_MAX
         self.somaxconn = 128
@@ -107,6 +109,7 @@ class StackBase:
             wrong = type(arg) is not int if row.arg is int else not isinstance(arg, row.arg)
             if wrong:
                 raise NetError("EINVAL")
+        self.curcred = cred
         return handler(arg)
 
     def ioctl_named(self, name: str) -> Ioctl:
