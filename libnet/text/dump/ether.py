@@ -6,12 +6,13 @@ from typing import Final
 
 from libnet.text.dump.arp import arp_print
 from libnet.text.dump.ip import ip_print
-from libnet.text.dump.ndo import Ndo, Printer, lazy, tok2str
+from libnet.text.dump.ndo import Ndo, Printer, lazy, tok2str, u2
 from libnet.text.dump.numbers import ETHERTYPES
 
 MAX_ETHERNET_LENGTH_VAL: Final = 1500
 _TAGS: Final = frozenset((0x8100, 0x9100, 0x9200, 0x88A8))
 _JUMBO: Final = 0x8870
+_MACSEC: Final = 0x88E5
 
 # Ends of a frame, as octets and the place of a MAC address in them; None where there are none.
 Address = tuple[bytes, int] | None
@@ -34,6 +35,7 @@ _TYPES: Final[dict[int, Printer]] = {
     0x8847: lazy("mpls.mpls_print"),
     0x8848: lazy("mpls.mpls_print"),
 }
+_macsec = lazy("macsec.macsec_print")
 
 
 def tci(tag: int) -> str:
@@ -86,7 +88,26 @@ def _ether_type(ndo: Ndo, b: bytes, o: int, at: int, length: int, kind: int) -> 
     whole = length + at - o
     told = False
     src, dst = (b, o + 6), (b, o)
-    while kind in _TAGS:
+    while kind in _TAGS or kind == _MACSEC:
+        if kind == _MACSEC:
+            if ndo.eflag:
+                _type_print(ndo, kind)
+                ndo.p(", " if told else f", length {whole}: ")
+                told = True
+            ends = f"{ndo.etheraddr(*src)} > {ndo.etheraddr(*dst)}"
+            secured = _macsec(ndo, b, at, length, ends)
+            if secured is None:
+                return at - o
+            at, length = secured.at, secured.length
+            if not secured.clear:
+                if not ndo.suppress_default_print:
+                    ndo.default_print(b, at, len(b) - at)
+                return at - o
+            b = b[: secured.end]
+            kind = u2(b, at)
+            at += 2
+            length -= 2
+            continue
         if len(b) - at < 4 or length < 4:
             ndo.protocol = "vlan"
             ndo.trunc()

@@ -56,6 +56,7 @@ _esp = lazy("esp.esp_print")
 _igmp = lazy("igmp.igmp_print")
 _icmp6 = lazy("icmp6.icmp6_print")
 _ospf = lazy("ospf.ospf_print")
+_ospf6 = lazy("ospf6.ospf6_print")
 _vrrp = lazy("vrrp.vrrp_print")
 _carp = lazy("vrrp.carp_print")
 _ether = lazy("ether.ether_print")
@@ -285,8 +286,11 @@ def ip_demux_print(
         _igmp(ndo, b, o, length)
     elif nh == _ETHERNET:
         _ether(ndo, b, o, length)
-    elif nh == _OSPF and ver == 4:
-        _ospf(ndo, b, o, length, iph)
+    elif nh == _OSPF:
+        if ver == 6:
+            _ospf6(ndo, b, o, length)
+        else:
+            _ospf(ndo, b, o, length, iph)
     elif nh == _VRRP:
         if ndo.packettype == "carp":
             _carp(ndo, b, o, length, ttl)

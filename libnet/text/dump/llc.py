@@ -39,6 +39,9 @@ _PIDS: Final = {
 _UI, _XID = 0x03, 0xAF
 _CISCO: Final[dict[int, Printer]] = {
     0x2000: lazy("cdp.cdp_print"),
+    0x2003: lazy("vtp.vtp_print"),
+    0x2004: lazy("dtp.dtp_print"),
+    0x0111: lazy("udld.udld_print"),
     0x010B: lazy("stp.stp_print"),
     0x010C: lazy("stp.stp_print"),
 }

@@ -410,6 +410,12 @@ class Ndo:
         """Say that what was read cannot be."""
         self.p(" (invalid)")
 
+    def invalid_rest(self, b: bytes, o: int, n: int) -> None:
+        """Say that what was read cannot be; raises Trunc if its *n* octets are not all there."""
+        self.p(" (invalid)")
+        if o + n > len(b):
+            raise Trunc
+
     def longjmp(self) -> NoReturn:
         """Give the packet up: its line ends here with the marker."""
         raise Trunc

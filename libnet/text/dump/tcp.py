@@ -31,6 +31,8 @@ _SERVICES: Final[tuple[tuple[tuple[int, ...], str, Printer], ...]] = (
     ((23,), "", lazy("telnet.telnet_print")),
     ((25,), ": ", lazy("words.smtp_print")),
     ((43,), ": ", lazy("words.whois_print")),
+    ((179,), "", lazy("bgp.bgp_print")),
+    ((1723,), "", lazy("pptp.pptp_print")),
     ((22,), "", lazy("words.ssh_print")),
     ((10288,), "", lazy("words.beep_print")),
     ((21,), ": ", lazy("words.ftp_print")),

@@ -1,0 +1,111 @@
+"""Cisco's VLAN Trunking Protocol."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from libnet.text.dump.ndo import Ndo, u2, u4
+
+_MESSAGES: Final = {
+    1: "Summary advertisement", 2: "Subset advertisement", 3: "Advertisement request",
+    4: "Join message",
+}  # fmt: skip
+_THIRD: Final = {1: "Followers", 2: "Seq number", 3: "Rsvd", 4: "Rsvd"}
+_VLAN_TYPES: Final = {1: "Ethernet", 2: "FDDI", 3: "TrCRF", 4: "FDDI-net", 5: "TrBRF"}
+_VLAN_STATES: Final = {0: "Operational", 1: "Suspended"}
+_TLVS: Final = {
+    1: "Source-Routing Ring Number TLV", 2: "Source-Routing Bridge Number TLV",
+    3: "STP type TLV", 4: "Parent VLAN TLV", 5: "Translationally bridged VLANs TLV",
+    6: "Pruning TLV", 7: "Bridge Type TLV", 8: "Max ARP Hop Count TLV",
+    9: "Max STE Hop Count TLV", 10: "Backup CRF Mode TLV",
+}  # fmt: skip
+_WORDS: Final = {
+    3: {1: "SRT", 2: "SRB", 3: "Auto"}, 7: {1: "SRT", 2: "SRB"},
+    10: {1: "Not backup", 2: "Backup"}, 6: {1: "Enabled", 2: "Disabled"},
+}  # fmt: skip
+_HEADER, _MAX_NAME, _VLAN = 36, 32, 12
+
+
+def vtp_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
+    """Print a frame of *length* octets."""
+    ndo.protocol = "vtp"
+    p = ndo.p
+    if length < _HEADER:
+        ndo.trunc()
+        return
+    kind = b[o + 1]
+    p(
+        f"VTPv{b[o]}, Message {_MESSAGES.get(kind, 'Unknown message type')} "
+        f"(0x{kind:02x}), length {length}"
+    )
+    if not ndo.vflag:
+        return
+    size = b[o + 3]
+    if not 1 <= size <= _MAX_NAME:
+        p(f" [invalid MgmtD Len {size}]")
+        ndo.invalid()
+        return
+    p("\n\tDomain name: ")
+    ndo.printjnp(b, o + 4, size)
+    p(f", {_THIRD.get(kind, 'Unknown')}: {b[o + 2]}")
+    at, end = o + _HEADER, o + length
+    if kind == 1:
+        p(f"\n\t  Config Rev {u4(b, at):x}, Updater {ndo.ipaddr(b, at + 4)}")
+        p(f", Timestamp 0x{u4(b, at + 8):08x} 0x{u4(b, at + 12):08x} 0x{u4(b, at + 16):08x}")
+        digest = [f"{u4(b, at + i):08x}" for i in range(20, 36, 4)]
+        p(f", MD5 digest: {''.join(digest)}")
+    elif kind == 2:
+        p(f", Config Rev {u4(b, at):x}")
+        at += 4
+        while at < end:
+            took = b[at]
+            if took == 0 or took < _VLAN:
+                ndo.invalid()
+                return
+            if end - at < took:
+                ndo.longjmp()
+            _vlan(ndo, b, at, took)
+            at += took
+    elif kind == 3:
+        p(f"\n\tStart value: {u4(b, at)}")
+
+
+def _vlan(ndo: Ndo, b: bytes, o: int, left: int) -> None:
+    """Print what is told of a VLAN."""
+    p = ndo.p
+    name = b[o + 3]
+    p(
+        f"\n\tVLAN info status {_VLAN_STATES.get(b[o + 1], 'Unknown')}, "
+        f"type {_VLAN_TYPES.get(b[o + 2], 'Unknown')}, VLAN-id {u2(b, o + 4)}, "
+        f"MTU {u2(b, o + 6)}, SAID 0x{u4(b, o + 8):08x}, Name "
+    )
+    padded = name + 3 & ~3
+    left -= _VLAN
+    o += _VLAN
+    if left < padded:
+        ndo.longjmp()
+    ndo.printjnp(b, o, name)
+    o += padded
+    left -= padded
+    while left > 0:
+        if left < 2:
+            ndo.invalid()
+            ndo.longjmp()
+        kind, size = b[o], b[o + 1] * 2
+        p(f"\n\t\t{_TLVS.get(kind, 'Unknown')} (0x{kind:04x}) TLV")
+        if left < size + 2:
+            ndo.trunc()
+            return
+        if kind in _TLVS:
+            value = u2(b, o + 2)
+            if b[o + 1] != {5: 2}.get(kind, 1):
+                p(f" (invalid TLV length {b[o + 1]} != {5 if kind == 5 else 1})")
+                return
+            if kind == 5:
+                p(f", {value}, {u2(b, o + 4)}")
+            elif kind in _WORDS:
+                p(f", {_WORDS[kind].get(value, 'Unknown')} ({value})")
+            else:
+                p(f", {value}")
+        o += size + 2
+        left -= size + 2
