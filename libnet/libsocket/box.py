@@ -9,6 +9,7 @@ SOCK         prefix of the stack to talk to
 WORLD/boxes/NAME/box.json   hardware            WORLD/boxes/NAME/root/   the box's own files
 WORLD/boxes/NAME/slog       its system log      WORLD/boxes/NAME/run/    a file per process
 WORLD/segments/NAME/        one Unix datagram socket per port
+WORLD/airs/NAME/            likewise, of a radio space
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class BoxPaths:
         self.slog = os.path.join(self.home, "slog")
         self.run = os.path.join(self.home, "run")
         self.segments = os.path.join(world, "segments")
+        self.airs = os.path.join(world, "airs")
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> BoxPaths:

@@ -2,7 +2,7 @@
 
     octets  field, little-endian
     1       version
-    1       kind: DATA, MARKED, HELLO, BYE, IMPAIR, LINK, STATS, REPORT, LEND
+    1       kind: DATA, MARKED, HELLO, BYE, IMPAIR, LINK, STATS, REPORT, LEND, AIR, TUNE, LOST
     2       count of frames
     4       generation of the sender's knowledge of the impairments
     8       the sending port's number (the one in its file name)
@@ -32,6 +32,9 @@ LINK: Final = 6  # read your cable's state again
 STATS: Final = 7  # tell your counters
 REPORT: Final = 8  # counters, JSON
 LEND: Final = 9  # a descriptor is offered, or asked for (libnet.media.loan)
+AIR: Final = 10  # a radio frame, and what follows are an air's (libnet.media.airgram)
+TUNE: Final = 11  # what a radio listens to
+LOST: Final = 12  # a frame came in damaged: there will be no answer
 
 BATCH_FRAMES: Final = 1024
 BATCH_OCTETS: Final = 65536  # a datagram holds more only for one longer frame
@@ -104,7 +107,7 @@ def parse(data: bytes) -> Datagram:
     if version != VERSION:
         raise BadDatagram("bad version")
     if kind != DATA and kind != MARKED:
-        if not HELLO <= kind <= LEND:
+        if not HELLO <= kind <= LOST:
             raise BadDatagram("bad kind")
         if count or len(data) > HEADER_LEN + MAX_TEXT:
             raise BadDatagram("bad length")

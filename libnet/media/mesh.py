@@ -18,6 +18,7 @@ import os
 import select
 import socket
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from libnet.media.datagram import (
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 DRAIN: Final = 64  # datagrams taken in one callback before others get their turn
 MAX_STRANGERS: Final = 256  # numbers remembered as not to be found in the directory
+MAX_CONF: Final = 1 << 20
 SNDBUF: Final = 4 << 20  # octets asked for; the host may give less
 _GONE: Final = (errno.ECONNREFUSED, errno.ENOENT, errno.ENOTCONN, errno.EPROTOTYPE, errno.EPIPE)
 
@@ -87,6 +89,51 @@ def make_segment(directory: str) -> None:
 def private(path: str, flags: int) -> int:
     """Open for the owner alone: open()'s opener."""
     return os.open(path, flags | os.O_CLOEXEC, 0o600)
+
+
+class BadConf(ValueError):
+    """A file of properties that cannot be read; the text names it and the fault."""
+
+
+def read_conf(path: str) -> tuple[dict[str, Any], int]:
+    """Return the properties that lie in *path*, a JSON object, and their generation.
+
+    A file that is not there has none, of generation 0. Raises BadConf.
+    """
+    try:
+        with open(path, "rb") as file:
+            text = file.read(MAX_CONF)
+    except FileNotFoundError:
+        return {}, 0
+    import json  # most have no such file
+
+    try:
+        values = json.loads(text)
+        generation = values.pop("generation")
+        if type(generation) is not int or generation < 0:
+            raise ValueError("generation is not a number from 0")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
+        raise BadConf(f"{path}: {exc}") from None
+    return values, generation & 0xFFFFFFFF
+
+
+def write_conf(path: str, values: Mapping[str, Any]) -> int:
+    """Store *values* in *path* at one stroke; return their generation."""
+    import json
+
+    try:
+        generation = read_conf(path)[1] + 1
+    except BadConf:
+        generation = 1 + int.from_bytes(os.urandom(3), "big")  # later than any plausible one
+    fresh = f"{path}.{os.getpid()}"
+    try:
+        with open(fresh, "w", encoding="utf-8", opener=private) as file:
+            json.dump({"generation": generation, **values}, file)
+        os.replace(fresh, path)
+    except OSError:
+        unlink(fresh)  # a full disk
+        raise
+    return generation
 
 
 def ports(directory: str) -> list[tuple[str, str, int, str]]:
@@ -256,7 +303,8 @@ class Mesh(ABC):
         self.closed = False
         self._role = role
         self._reactor = reactor
-        self._generation = 0
+        self._generation = 0  # of what was read
+        self._asked = 0
         self._peers: dict[str, Peer] = {}
         self._by_number: dict[int, Peer] = {}
         self._strangers: set[int] = set()
@@ -296,6 +344,17 @@ class Mesh(ABC):
     @abstractmethod
     def _sort(self) -> None:
         """Take notice that peers have come, gone or changed."""
+
+    @abstractmethod
+    def _reread(self) -> None:
+        """Read again what lies in the directory."""
+
+    def _new_generation(self, generation: int) -> None:
+        """Read again when a peer knows something later, once for each generation it names."""
+        later = 0 < (generation - self._generation) & 0xFFFFFFFF < 0x80000000
+        if later and generation != self._asked:
+            self._asked = generation
+            self._reread()
 
     # Sending.
 

@@ -37,7 +37,7 @@ from libnet.media.datagram import (
     parse,
 )
 from libnet.media.impair import Impairer, Impairments, seeded
-from libnet.media.mesh import DRAIN, Mesh, private, unlink
+from libnet.media.mesh import DRAIN, BadConf, Mesh, private, read_conf, write_conf
 from libnet.media.mesh import Asker as Asker
 from libnet.media.mesh import Peer as Peer
 from libnet.media.mesh import connect as connect
@@ -75,40 +75,17 @@ def read_impairments(directory: str) -> tuple[Impairments, int]:
     """
     path = os.path.join(directory, IMPAIR_FILE)
     try:
-        with open(path, "rb") as file:
-            text = file.read(65536)
-    except FileNotFoundError:
-        return Impairments(), 0
-    import json
-
-    try:
-        values = json.loads(text)
-        generation = values.pop("generation")
-        if type(generation) is not int or generation < 0:
-            raise ValueError("generation is not a number from 0")
-        return Impairments.from_dict(values), generation & 0xFFFFFFFF
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
+        values, generation = read_conf(path)
+        return Impairments.from_dict(values), generation
+    except BadConf as exc:
+        raise BadImpairFile(str(exc)) from None
+    except (ValueError, TypeError) as exc:
         raise BadImpairFile(f"{path}: {exc}") from None
 
 
 def write_impairments(directory: str, how: Impairments) -> int:
     """Store *how* for the segment at one stroke; return its generation."""
-    import json
-
-    try:
-        generation = read_impairments(directory)[1] + 1
-    except BadImpairFile:
-        generation = 1 + int.from_bytes(os.urandom(3), "big")  # later than any plausible one
-    path = os.path.join(directory, IMPAIR_FILE)
-    fresh = f"{path}.{os.getpid()}"
-    try:
-        with open(fresh, "w", encoding="utf-8", opener=private) as file:
-            json.dump({"generation": generation, **how.to_dict()}, file)
-        os.replace(fresh, path)
-    except OSError:
-        unlink(fresh)  # a full disk
-        raise
-    return generation
+    return write_conf(os.path.join(directory, IMPAIR_FILE), how.to_dict())
 
 
 def cable_file(directory: str, label: str) -> str:
@@ -173,7 +150,6 @@ class UnixPort(Mesh):
         self._recorders: tuple[Peer, ...] = ()
         self._macs: dict[bytes, Peer] = {}
         self._how = Impairments()
-        self._asked = 0
         self._impairer: Impairer | None = None
         self._loan: Borrower | None = None
         self.changed: Callable[[], None] | None = None  # set by a Lender
@@ -450,8 +426,7 @@ class UnixPort(Mesh):
             if peer is not None:
                 self._forget(peer)
         elif kind == IMPAIR:
-            self._read_impairments()
-            self._sort()
+            self._reread()
         elif kind == LINK:
             up = read_cable(self.directory, self.label)
             if up != self.carrier:
@@ -467,16 +442,12 @@ class UnixPort(Mesh):
         else:
             self.stat["bad kind"] += 1
 
-    def _new_generation(self, generation: int) -> None:
-        """Look at the impairments again when a peer knows later ones, once for each it names."""
-        later = 0 < (generation - self._generation) & 0xFFFFFFFF < 0x80000000
-        if later and generation != self._asked:
-            self._asked = generation
-            self._read_impairments()
-            self._sort()
-
     def _nobody(self, frames: Sequence[bytes]) -> None:
         self.stat["not attached"] += len(frames)
+
+    def _reread(self) -> None:
+        self._read_impairments()
+        self._sort()
 
     def _read_impairments(self) -> None:
         try:
