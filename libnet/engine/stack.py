@@ -11,6 +11,7 @@ from libnet.addr import AF_INET, AF_ROUTE, INADDR_LOOPBACK, SockaddrIn
 from libnet.clock import Clock, Dice
 from libnet.engine.bpf.bpf import Bpf
 from libnet.engine.bridge.bridge import Bridges
+from libnet.engine.ieee80211.ieee80211 import Ieee80211
 from libnet.engine.inet.arp import Arp
 from libnet.engine.inet.icmp import Icmp
 from libnet.engine.inet.igmp import Igmp
@@ -84,11 +85,13 @@ class Stack(InetStack):
         self.tcp = Tcp(self)
         self.udp = Udp(self)
         self.in_control = InControl(self)
-        # io-pkt-v4 has no bridges, no tunnels, and no multicast routing.
+        # io-pkt-v4 has no bridges, no 802.11, no tunnels, and no multicast routing.
         hc = variant != "v4"
         self.encap = Encap(self)
         self.mroute = Mroute(self) if hc else None
         self.bridges = Bridges(self, self.ethernet) if hc else None
+        msg = self.rtsock.ieee80211msg
+        self.ieee80211 = Ieee80211(self, self.ethernet, self.bpf, msg) if hc else None
         self.vlans = Vlans(self, self.ethernet)
         self.agrs = Agrs(self, self.ethernet)
         self.gifs = Gifs(self, self.encap) if hc else None
@@ -158,6 +161,8 @@ class Stack(InetStack):
         if self.mroute is not None:
             self.mroute.sysctl_setup(self.sysctl)
         self.bpf.sysctl_setup(self.sysctl)
+        if self.ieee80211 is not None:
+            self.ieee80211.sysctl_setup(self.sysctl)
         if self.bridges is not None:
             self.bridges.sysctl_setup(self.sysctl)
 

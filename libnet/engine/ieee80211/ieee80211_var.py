@@ -10,15 +10,17 @@ Times are seconds unless a name says otherwise; a TU is 1024 microseconds (IEEE 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from libnet.engine.kern import log as klog
 from libnet.engine.kern.stat import Stat
+from libnet.wire.offload import complete
 from libnet.wire.phy import channel_of
 
 if TYPE_CHECKING:
     from libnet.clock import Callout
+    from libnet.engine.ieee80211.amrr import Amrr
     from libnet.engine.ieee80211.ieee80211 import Ieee80211
     from libnet.engine.ieee80211.ieee80211_acl import Acl
     from libnet.engine.ieee80211.ieee80211_crypto import Crypto
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from libnet.engine.ieee80211.ieee80211_power import Power
     from libnet.engine.ieee80211.ieee80211_proto import Proto
     from libnet.engine.ieee80211.ieee80211_scan import Scanner
+    from libnet.engine.ieee80211.ieee80211_tap import Taps
     from libnet.engine.ieee80211.radio import Radio
     from libnet.engine.kern.base import StackBase
     from libnet.engine.link.ifnet import Ifnet
@@ -115,7 +118,6 @@ INACT_AUTH: Final = 180  # associated, not authorized
 INACT_RUN: Final = 300
 INACT_PROBE: Final = 30  # before the end: null frames to see whether it answers
 INACT_SCAN: Final = 300  # a network that is not heard any more
-TRANS_WAIT: Final = 5  # for the answer to a management frame
 
 ZERO_MAC: Final = b"\0\0\0\0\0\0"
 BROADCAST: Final = b"\xff\xff\xff\xff\xff\xff"
@@ -171,7 +173,7 @@ class Node:
     associd   association ID with its two top bits, 0 when not associated
     authed    authenticated (802.11 state 2 at least)     authorized  data may pass
     inact     when it is given up, by our clock           heard  when it was last heard, by our clock
-    txseqs    next sequence number                        rxseqs last sequence control heard by TID
+    txseqs    sequence number last sent to it             rxseqs last sequence control heard by TID
     powersave sleeps; savedq keeps (frame, key wanted, …) for it
     dtim_period, dtim_count  of the last TIM heard
     fails     associations that came to nothing           challenge  shared key's, b"" when none
@@ -284,7 +286,7 @@ class Ieee80211com:
     powersave   wanted; maxsleep_ms           roaming    ROAMING_*
     rtsthreshold fragthreshold                octets; the maximum means never
     bintval     TU                            dtim_period beacons
-    listen_interval  beacons                  txpower    half dBm
+    listen_interval  beacons                  txpower    half dBm, txpowmax at most
     protmode    PROT_*                        puregonly  no 802.11b stations
     chan_active frequencies that may be used  bmiss_max  probes of a silent access point before a scan
 
@@ -293,7 +295,7 @@ class Ieee80211com:
     bss         the network we are in, or our own                 nodes     stations by address
     scan        networks heard, by address of who sends           stats     without is_
     shslot shpreamble usebarker useprot, nonerpsta, longslotsta   802.11g protection
-    sta_assoc   associated stations       ps_sta     of these, sleeping ones
+    sta_assoc   associated stations       txseq      next sequence number of all we send
     debug       MSG_* bits                vap        number in net.link.ieee80211.vapN
     """
 
@@ -306,6 +308,8 @@ class Ieee80211com:
     acl: Acl
     media: Media
     tables: Nodes
+    amrr: Amrr
+    taps: Taps
 
     def __init__(self, room: Ieee80211, ifp: Ifnet, radio: Radio, vap: int) -> None:
         self.room = room
@@ -340,7 +344,7 @@ class Ieee80211com:
         self.bintval = BINTVAL_DEFAULT
         self.dtim_period = DTIM_DEFAULT
         self.listen_interval = 1
-        self.txpower = 2 * radio.txpower
+        self.txpower = self.txpowmax = 2 * radio.txpower
         self.protmode = PROT_CTSONLY
         self.puregonly = False
         self.bmiss_max = 2
@@ -366,6 +370,9 @@ class Ieee80211com:
         self.sta_assoc = 0
         self.bmiss_count = 0
         self.mgt_timer: Callout | None = None
+        self.txseq = 0
+        # Cuts and completes frames that a bridge brings with offload marks; the driver's.
+        self.fit: Callable[[bytes], Iterable[bytes]] = lambda frame: (complete(frame),)
         # Tells the routing sockets: (interface, RTM_IEEE80211_*, octets).
         self.msg: Callable[[Ifnet, int, bytes], None] = lambda ifp, what, data: None
 
@@ -382,6 +389,10 @@ class Ieee80211com:
         return channel_of(self.curchan)
 
     # -- what others ask
+
+    def start(self) -> None:
+        """Send what the interface's queue holds (if_start)."""
+        self.out.start()
 
     def newstate(self, state: int, arg: int = -1) -> None:
         """Go to *state*; *arg* is the management subtype that caused it, -1 for none."""
