@@ -59,6 +59,7 @@ PROGRAMS: Final[dict[str, str]] = {
     "brconfig": "cmds.brconfig:main",
     "dhcp.client": "cmds.dhcp_client:main",
     "dhcpcd": "cmds.dhcpcd:main",
+    "dhcpd": "cmds.dhcpd:main",
     "dhcrelay": "cmds.dhcrelay:main",
     "hostname": "cmds.hostname:main",
     "if_up": "cmds.if_up:main",
