@@ -984,16 +984,21 @@ class Parser(Reader):
         self.deeper()
         try:
             while not self.taken("}"):
-                self._case(scope, branches)
+                self._case(scope, branches, numeric=what.kind == "number")
         finally:
             self.shallower()
         into.append(Stmt("switch", what, branches))
 
-    def _case(self, scope: Scope, branches: list[tuple[Expr | None, list[Stmt]]]) -> None:
+    def _case(
+        self, scope: Scope, branches: list[tuple[Expr | None, list[Stmt]]], *, numeric: bool
+    ) -> None:
         token = self.lex.peek()
         if token.word == "case":
             self.lex.next()
-            label = self.expression()
+            if numeric and self.lex.peek().kind == NUMBER:  # `2:` begins no list of octets here
+                label = Expr("number", "const", self.value_of(self.lex.next()))
+            else:
+                label = self.expression()
             self.expect(":", "colon expected.")
             branches.append((label, []))
         elif token.word == "default":

@@ -113,7 +113,10 @@ class Machine:
     log        (priority, line) in order
     """
 
-    __slots__ = ("_depth", "_frames", "_steps", "log", "request", "sink", "tools", "variables")
+    __slots__ = (
+        *("_depth", "_frames", "_steps", "_too_much", "log", "request", "sink", "tools"),
+        "variables",
+    )
 
     def __init__(
         self,
@@ -127,6 +130,7 @@ class Machine:
         self.variables, self.log = variables, log
         self._frames: list[dict[str, Value]] = []  # arguments of the functions being called
         self._depth = self._steps = 0
+        self._too_much = False
 
     # -- statements
 
@@ -255,8 +259,9 @@ class Machine:
             return constant
         self._steps += 1
         if self._depth >= MAX_DEPTH or self._steps > MAX_STEPS:
-            if self._steps <= MAX_STEPS or self._steps == MAX_STEPS + 1:
+            if not self._too_much:
                 self.note(ERROR, "expression is too deep or too long; taken for null.")
+            self._too_much = True
             return None
         self._depth += 1
         try:
@@ -642,7 +647,9 @@ def printable(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(
-        char if " " <= char <= "~" else "".join(f"\\{n:03o}" for n in char.encode("latin-1", "?"))
+        char
+        if " " <= char <= "~"
+        else "".join(f"\\{n:03o}" for n in char.encode("latin-1", "replace"))
         for char in text
     )
 
@@ -766,7 +773,7 @@ def build_fqdn(values: dict[int, bytes]) -> bytes | None:
         return values.get(code, b"\0")[:1] not in (b"", b"\0")
 
     flags = 1 * is_set(FQDN_SERVER_UPDATE) | 8 * is_set(FQDN_NO_CLIENT_UPDATE)
-    head = bytes((255, 255))
+    head = values.get(FQDN_RCODE1, b"\0")[:1] + values.get(FQDN_RCODE2, b"\0")[:1]
     if is_set(FQDN_ENCODED):
         encoded = encode_domain(name.decode("latin-1"))
         if encoded is None:

@@ -22,6 +22,8 @@ from libnet.wire.dhcp import (
     DHO_DHCP_MESSAGE_TYPE,
     DHO_DHCP_OPTION_OVERLOAD,
     DHO_DHCP_PARAMETER_REQUEST_LIST,
+    DHO_DHCP_REBINDING_TIME,
+    DHO_DHCP_RENEWAL_TIME,
     DHO_DHCP_REQUESTED_ADDRESS,
     DHO_DHCP_SERVER_IDENTIFIER,
     DHO_DOMAIN_NAME_SERVERS,
@@ -45,6 +47,7 @@ PRIORITY_COUNT: Final = 300  # options of one reply
 SITE_FIRST: Final = 224  # RFC 3942: the codes that a site may use as it likes
 LEGACY_SITE_FIRST: Final = 128  # and those of before
 DHO_ASSOCIATED_IP: Final = 92
+DHO_DOMAIN_SEARCH: Final = 119
 
 _FIRST: Final = (
     DHO_DHCP_MESSAGE_TYPE,
@@ -54,6 +57,7 @@ _FIRST: Final = (
     DHO_DHCP_REQUESTED_ADDRESS,
     DHO_ASSOCIATED_IP,
 )
+_TIMES: Final = (DHO_DHCP_RENEWAL_TIME, DHO_DHCP_REBINDING_TIME)
 _NEXT: Final = (DHO_SUBNET_MASK, DHO_ROUTERS, DHO_DOMAIN_NAME_SERVERS, DHO_HOST_NAME, DHO_FQDN)
 _NEVER: Final = (DHO_PAD, DHO_END, DHO_DHCP_OPTION_OVERLOAD, DHO_DHCP_AGENT_OPTIONS)
 _STATIC: Final = ("option", "param", "on")  # statements that do the same for every packet
@@ -339,8 +343,8 @@ class Resolver:
                 continue
             done.add(code)
             value = self._value(settings, code, site, vendor)
-            if value is None:
-                continue
+            if not value:
+                continue  # null, or nothing to say
             if terminate and self._is_text(code, site):
                 value += b"\0"
             answer.append((code, value))
@@ -399,14 +403,19 @@ class Resolver:
         site: tuple[Space, int] | None,
     ) -> list[int]:
         codes = list(_FIRST)
+        codes += [code for code in _TIMES if not wanted or code in wanted]
         if wanted:
             if DHO_SUBNET_SELECTION in settings.codes():
                 codes.append(DHO_SUBNET_SELECTION)
             codes += wanted[: PRIORITY_COUNT - len(codes)]
             if DHO_FQDN in request.message.options:
                 codes.append(DHO_FQDN)
-            # Some clients rely on the mask without asking for it.
+            # Some clients rely on the mask without asking for it; routers may not come before it
+            # (RFC 2132 3.3), so the two change places.
             codes.append(DHO_SUBNET_MASK)
+            mask = codes.index(DHO_SUBNET_MASK)
+            if DHO_ROUTERS in codes and (routers := codes.index(DHO_ROUTERS)) < mask:
+                codes[routers], codes[mask] = DHO_SUBNET_MASK, DHO_ROUTERS
             return codes
         codes += _NEXT
         if site is not None:
@@ -415,9 +424,9 @@ class Resolver:
             codes += [code for code in _hash_order(settings.codes(space.name)) if code >= first]
         else:
             codes += _hash_order(settings.codes())
-        for option in self.config.spaces["dhcp"].by_code.values():
-            if option.inner and settings.codes(option.inner):
-                codes.append(option.code)
+        codes += [
+            option.code for option in self.config.spaces["dhcp"].by_code.values() if option.inner
+        ]
         codes.append(DHO_VENDOR_ENCAPSULATED_OPTIONS)
         return codes
 
@@ -438,28 +447,26 @@ class Resolver:
         vendor: str,
         depth: int,
     ) -> bytes | None:
-        """Return an option with the options inside it, None when there is neither."""
+        """Return the value of an option, or without one the options inside it; None for neither."""
         value = settings.option(code, space)
+        if value:
+            return _compressed(value) if space == "dhcp" and code == DHO_DOMAIN_SEARCH else value
         if option is None or option.shape != "E" or depth >= MAX_NESTING:
-            return _compressed(value) if space == "dhcp" and code == 119 else value
+            return value
         inner = option.inner or (vendor if space == "dhcp" else "")
         found = self.config.spaces.get(inner)
         if found is None:
             return value
         if inner == "fqdn":
-            packed = build_fqdn(settings.options(inner)) or b""
-        else:
-            rows: dict[int, bytes] = {}
-            for number in settings.codes(inner):
-                part = self._whole(
-                    settings, found.by_code.get(number), number, inner, vendor, depth + 1
-                )
-                if part is not None:
-                    rows[number] = part
-            packed = encapsulate(found, rows) if rows else b""
-        if not packed:
-            return value
-        return (value or b"") + packed
+            return build_fqdn(settings.options(inner))
+        rows: dict[int, bytes] = {}
+        holders = [one.code for one in found.by_code.values() if one.inner]
+        for number in dict.fromkeys(settings.codes(inner) + holders):
+            holder = found.by_code.get(number)
+            part = self._whole(settings, holder, number, inner, vendor, depth + 1)
+            if part:
+                rows[number] = part
+        return encapsulate(found, rows)
 
     def _is_text(self, code: int, site: tuple[Space, int] | None) -> bool:
         space = site[0] if site is not None and code >= site[1] else self.config.spaces["dhcp"]
