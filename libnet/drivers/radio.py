@@ -157,6 +157,7 @@ class VirtualRadio:
         self._timer: Callout | None = None
         self._tsf_offset = -round(self._clock.now * 1e6)
         port.receive = self._input
+        port.unanswered = self._unanswered
 
     # -- what the room asks
 
@@ -342,6 +343,11 @@ class VirtualRadio:
 
     def _sent(self) -> None:
         self._finish(acked=True)
+
+    def _unanswered(self) -> None:
+        if self._state in (_CLEAR, _ACKED):
+            self._stop_timer()
+            self._timeout()
 
     def _timeout(self) -> None:
         """Try again, or give up: no answer came."""

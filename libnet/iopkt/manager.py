@@ -8,6 +8,7 @@ and in the simulator.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from libnet.clock import Clock, Dice
@@ -26,14 +27,16 @@ from libnet.media.offload import fit
 from libnet.media.port import Port
 
 if TYPE_CHECKING:
+    from libnet.drivers.wlan import WlanNic
     from libnet.engine.inet.autoip import Autoip
     from libnet.engine.pf.pf import Pf
+    from libnet.media.airport import AirPort
 
 VARIANTS: Final = ("v4", "v4-hc", "v6-hc")
 
 # Modules whose place is taken: they load with a later release of this program, or need what a variant
 # lacks. Each names the features of the stack that it links against.
-WIFI: Final = ("abc", "rum", "ral", "ath", "wpi", "iwi", "bwi", "rtw", "ti1271")
+WIFI: Final = ("ieee80211_ifattach", "ieee80211_input")  # what a wireless driver links against
 LSM: Final[dict[str, tuple[str, ...]]] = {
     "lsm-avb": (),
     "lsm-qnet": (),
@@ -78,6 +81,9 @@ class Machine(Protocol):
     def plug(self, slot: NicCard, ifname: str, wire: str) -> Port:
         """Plug a NIC into *wire*, or into its own segment when that is empty. Raises NetError."""
 
+    def antenna(self, slot: NicCard, ifname: str, wire: str) -> AirPort:
+        """Put a radio's antenna into the air *wire*, or its own when that is empty. Raises NetError."""
+
     def make_node(self, path: str) -> None:
         """Make a name such as /dev/io-net/en0 appear in the box."""
 
@@ -118,14 +124,14 @@ class Manager:
         self.machine, self.variant, self.line = machine, variant, line
         self.argv, self.pid = list(argv), pid
         self.console = console if line.verbose else None
-        self.nics: list[Nic] = []
+        self.nics: list[Nic | WlanNic] = []
         self.single_threaded = False
         self.rx_prio = 21
         self.devices: dict[str, Callable[[Cred, bool], Device]] = {}
         self.pf: Pf | None = None
         self.autoip: Autoip | None = None
         self.numbered: dict[str, Callable[[int, Cred], Device]] = {}
-        self._claims: dict[Nic, Callable[[], None]] = {}
+        self._claims: dict[Nic | WlanNic, Callable[[], None]] = {}
         self.stack = Stack(machine.clock, machine.dice, variant=variant, hostname=hostname)
         self.stack.logring.sink = sink
         self.stack.taps.fit = fit
@@ -282,11 +288,9 @@ class Manager:
         if module in ("devnp-sam", "devnp-shim"):
             self.log(klog.ERROR, f"{module}.so: no device of its own", major=klog.SLOGC_NETWORK)
             raise NetError("ENODEV")
-        if module.removeprefix("devnp-") in WIFI:
-            self._unresolved(module, ("ieee80211_ifattach", "ieee80211_input"))
-            self.log(klog.ERROR, f"{module}.so: not part of this release")
-            raise NetError("ENOTSUP")
         row = table.lookup(module)
+        if row is not None and row.modes:
+            self._unresolved(module, WIFI)
         if row is None:
             self.log(klog.ERROR, f"{module}.so: no iopkt_drvr_entry", major=klog.SLOGC_NETWORK)
             raise NetError("ENOTSUP")
@@ -296,7 +300,12 @@ class Manager:
                 raise NetError("ELIBACC")
             self.log(klog.INFO, f"{module}.so: loaded through devnp-shim.so")
         try:
-            conf = parse_options(options, row)
+            if row.modes:
+                from libnet.drivers.wlan import parse_radio_options
+
+                conf = parse_radio_options(options, row)
+            else:
+                conf = parse_options(options, row)
         except opts.BadOption as exc:
             self.log(klog.ERROR, f"{module}: {exc}", major=klog.SLOGC_NETWORK)
             raise NetError("EINVAL") from None
@@ -402,8 +411,20 @@ class Manager:
     def _attach_one(self, row: table.Row, conf: NicConfig, slot: NicCard) -> None:
         name = self._name("en" if row.flavour == table.SHIM else conf.name or row.prefix, conf.unit)
         release = self.machine.claim(slot, name)
+        make: Callable[..., Nic | WlanNic] = Nic
+        port: Port | AirPort
         try:
-            port = self.machine.plug(slot, name, conf.wire)
+            if row.modes:
+                # Only a stack with a radio pays for importing its driver.
+                from libnet.drivers.wlan import WlanNic
+
+                room = self.stack.ieee80211
+                assert room is not None  # its symbols were resolved
+                room.fit = lambda frame: fit((frame,))
+                make = partial(WlanNic, room=room)
+                port = self.machine.antenna(slot, name, conf.wire)
+            else:
+                port = self.machine.plug(slot, name, conf.wire)
         except NetError:
             release()
             raise
@@ -413,7 +434,7 @@ class Manager:
                 f"{name}: priority={conf.priority} ignored: {self.threads} stack thread"
                 f"{'' if self.threads == 1 else 's'} for {len(self.nics) + 1} interfaces",
             )
-        nic = Nic(
+        nic = make(
             self.stack,
             self.stack.ethernet,
             row,
@@ -444,7 +465,7 @@ class Manager:
             unit += 1
         return f"{prefix}{unit}"
 
-    def _gone(self, nic: Nic) -> None:
+    def _gone(self, nic: Nic | WlanNic) -> None:
         self.nics.remove(nic)
         self._claims.pop(nic)()
         if nic.row.flavour == table.SHIM:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from libnet.clock import Dice
 from libnet.conf import options as opts
-from libnet.conf.hardware import DEFAULT_SEGMENT, Nic, found_nic
+from libnet.conf.hardware import DEFAULT_AIR, DEFAULT_SEGMENT, Nic, found_nic
 from libnet.conf.iopkt import CommandLine, UsageError, parse
 from libnet.errors import NetError, from_host
 from libnet.lab.world import Hardware, World, WorldError, ensure_box, write_file
@@ -20,6 +20,7 @@ from libnet.loop.host import RealDice
 
 if TYPE_CHECKING:
     from libnet.loop.loop import Loop
+    from libnet.media.airport import AirPort
     from libnet.media.port import Port
 
 MODULE_MARK: Final = "# iopkt module "
@@ -93,6 +94,19 @@ class RealMachine:
         directory = os.path.join(self.paths.segments, segment)
         try:
             return UnixPort(self.loop, directory, f"{self.paths.name}.{ifname}")
+        except OSError as exc:
+            raise from_host(exc) from None
+
+    def antenna(self, slot: Nic, ifname: str, wire: str) -> AirPort:
+        """Put a radio's antenna into an air of the world."""
+        from libnet.media.airunix import UnixAirPort
+
+        air = wire or slot.segment or DEFAULT_AIR
+        if "/" in air or air.startswith("."):
+            raise NetError("EINVAL")
+        directory = os.path.join(self.paths.airs, air)
+        try:
+            return UnixAirPort(self.loop, directory, f"{self.paths.name}.{ifname}")
         except OSError as exc:
             raise from_host(exc) from None
 

@@ -27,7 +27,7 @@ from libnet.media.airmodel import (
     reference_loss,
     spread_loss,
 )
-from libnet.media.airport import MAX_FRAME, MIN_FRAME, Heard, Receive, times_of
+from libnet.media.airport import MAX_FRAME, MIN_FRAME, Heard, Receive, ignore, times_of
 from libnet.media.impair import seeded
 from libnet.media.port import Stat
 from libnet.wire.phy import RX_BADFCS, RX_SHORTPRE, airtime_us
@@ -238,11 +238,13 @@ class MemAirPort:
         "receive",
         "since",
         "stat",
+        "unanswered",
     )
 
     def __init__(self, air: Air, label: str) -> None:
         self.label = label
         self.receive: Receive = self._nobody
+        self.unanswered: Callable[[], None] = ignore  # here answers come in time, or not
         self.clock = air.clock
         self.stat = Stat()
         self.prompt = True

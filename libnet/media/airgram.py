@@ -83,7 +83,11 @@ def parse_air(text: bytes) -> Sent:
     if not AIR_LEN + MIN_FRAME <= len(text) <= AIR_LEN + MAX_FRAME:
         raise BadDatagram("bad length")
     freq, rate, power, flags, _zero, nav, serial, airtime, start, x, y, z = _AIR.unpack_from(text)
-    if not rate or not math.isfinite(start) or not all(abs(v) <= FARTHEST_M for v in (x, y, z)):
+    if (
+        not (rate and freq)
+        or not math.isfinite(start)
+        or not all(abs(v) <= FARTHEST_M for v in (x, y, z))
+    ):
         raise BadDatagram("bad air header")
     flags &= RX_SHORTPRE
     frame = text[AIR_LEN:]

@@ -39,7 +39,8 @@ class AirPort(Protocol):
     label    "BOX.NIC", as a place is given to it
     receive  called with each frame that the antenna picks up, damaged ones too (RX_BADFCS); set by
              the radio
-    noise    floor, dBm
+    unanswered  called when it is certain that the answer to the last frame will not come; set by
+             the radio
     prompt   whether answers come at the times the standard says; otherwise they may take as long as
              a process needs
     stat     counters: opackets obytes ipackets ibytes, and a name for each way to lose a frame
@@ -47,13 +48,14 @@ class AirPort(Protocol):
 
     label: str
     receive: Receive
+    unanswered: Callable[[], None]
     clock: Clock
     stat: Stat
     prompt: bool
 
     @property
     def noise(self) -> int:
-        """Return the noise floor."""
+        """Return the noise floor, dBm."""
 
     def listen(self, freq: int, address: bytes, *, nosy: bool) -> None:
         """Say what is wanted from now on.
@@ -88,6 +90,10 @@ class AirPort(Protocol):
 
     def close(self) -> None:
         """Take the antenna away."""
+
+
+def ignore() -> None:
+    """Take no notice: what a port's unanswered is before a radio owns it."""
 
 
 def times_of(freq: int) -> tuple[float, float]:

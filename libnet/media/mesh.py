@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 DRAIN: Final = 64  # datagrams taken in one callback before others get their turn
 MAX_STRANGERS: Final = 256  # numbers remembered as not to be found in the directory
+MAX_CONTROL: Final = 256  # control datagrams kept for one full receiver
 MAX_CONF: Final = 1 << 20
 SNDBUF: Final = 4 << 20  # octets asked for; the host may give less
 _GONE: Final = (errno.ECONNREFUSED, errno.ENOENT, errno.ENOTCONN, errno.EPROTOTYPE, errno.EPIPE)
@@ -415,6 +416,9 @@ class Mesh(ABC):
         """Send *peer* a control datagram, later if it is full."""
         data = build(kind, self._generation, self.number, text)
         if not self._out(peer, data) and kind != BYE and peer.name in self._peers:
+            if len(peer.control) >= MAX_CONTROL:
+                self.stat["control lost"] += 1
+                del peer.control[0]
             peer.control.append(data)
 
     # Knowing the others.
