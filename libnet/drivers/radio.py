@@ -441,7 +441,7 @@ class VirtualRadio:
             way = frame[1] & _DS
             if way == _FROM_DS:
                 return frame[10:16] == self._bssid
-            return way == 0 and frame[16:22] == self._bssid
+            return way == 0 and self._bssid in (_ZERO, frame[16:22])
         return kind == _PROBE_REQ or self._bssid in (_ZERO, frame[16:22])
 
     def _control(self, frame: bytes, rate: int, flags: int) -> None:

@@ -55,6 +55,7 @@ _NAMES: Final = {
 }  # fmt: skip
 ETHERTYPE_PAE: Final = b"\x88\x8e"
 FRAME_MAX: Final = 2304 + 8  # octets of a body in fragments, put together
+TIE_US: Final = 100_000  # two ad hoc networks whose timers differ less may be of one age
 _CHALLENGE_BITS: Final = 8 * w.CHALLENGE_LEN
 
 
@@ -486,8 +487,10 @@ class Input:
         # 802.11 11.1.2.4: what the sender's timer shows now, against ours.
         offset = beacon.tstamp + airtime - info.tsf
         if frame.addr3 != bss.bssid:
-            # The older network, whose timer has gone further, is the one that stays (11.1.4).
-            if offset <= 0 or not ic.proto.ibss_merge(heard):
+            # The older network, whose timer has gone further, is the one that stays (11.1.4); of
+            # two that began together it is the one with the higher address.
+            older = offset > 0 or (offset > -TIE_US and frame.addr3 > bss.bssid)
+            if not older or not ic.proto.ibss_merge(heard):
                 return
             bss = ic.bss
         if offset > 0:

@@ -22,6 +22,8 @@ from libnet.engine.ieee80211.ieee80211_var import (
     M_IBSS,
     M_MONITOR,
     M_STA,
+    MODE_11B,
+    MODE_11G,
     MODE_AUTO,
     MSG_ANY,
     MSG_DEBUG,
@@ -62,6 +64,7 @@ from libnet.wire.ieee80211 import (
     REASON_AUTH_LEAVE,
     REASSOC_REQ,
 )
+from libnet.wire.phy import is_ofdm
 
 if TYPE_CHECKING:
     from libnet.clock import Callout
@@ -70,6 +73,7 @@ if TYPE_CHECKING:
 BMISS_BEACONS: Final = 10  # intervals without a beacon before one counts as missed
 ANSWER_S: Final = 1.0  # after which an authentication or association request is repeated
 ASKS_MAX: Final = 3
+FAREWELL_S: Final = 0.03  # that the radio stays on its channel after we took our leave
 ROAM_RSSI_DB: Final = 25  # a signal less than this above the noise is weak
 ROAM_GAIN_DB: Final = 6
 ROAM_WAIT_S: Final = 4.0  # between two looks round for a better access point
@@ -90,6 +94,8 @@ class Proto:
         self._watch: Callout | None = None
         self._next_roam = 0.0
         self._asked = 0
+        self._farewell = 0.0  # until when the last words in a network are still on their way
+        self._pending: Callout | None = None
 
     # -- up, down and anew
 
@@ -98,11 +104,21 @@ class Proto:
         ic = self.ic
         if ic.ifp.flags & IFF_RUNNING:
             self.newstate(S_INIT)
+        self._cancel_pending()
         ic.radio.start()
         ic.ifp.flags |= IFF_RUNNING
         ic.ifp.flags &= ~IFF_OACTIVE
         ic.scanner.fresh()
         ic.media.setmode(ic.des_mode, ic.opmode)
+        wait = self._farewell - ic.stack.clock.now
+        if wait > 0:
+            self._pending = ic.stack.clock.after(wait, self._go)
+        else:
+            self._go()
+
+    def _go(self) -> None:
+        ic = self.ic
+        self._pending = None
         if ic.opmode == M_MONITOR:
             ic.curchan = ic.des_chan or ic.curchan
             ic.radio.tune(ic.curchan)
@@ -110,13 +126,27 @@ class Proto:
         else:
             self.newstate(S_SCAN)
 
+    def _cancel_pending(self) -> None:
+        if self._pending is not None:
+            self._pending.stop()
+            self._pending = None
+
     def stop(self) -> None:
         """Take the interface down (if_stop); members of the network are told."""
         ic = self.ic
         self.newstate(S_INIT)
-        ic.radio.stop()
+        self._cancel_pending()
         ic.ifp.flags &= ~(IFF_RUNNING | IFF_OACTIVE)
         ic.ifp.snd.clear()
+        wait = self._farewell - ic.stack.clock.now
+        if wait > 0:
+            self._pending = ic.stack.clock.after(wait, self._off)
+        else:
+            ic.radio.stop()
+
+    def _off(self) -> None:
+        self._pending = None
+        self.ic.radio.stop()
 
     def reset(self) -> None:
         """Begin anew with what is asked for now, if the interface is up."""
@@ -130,7 +160,8 @@ class Proto:
         """Tell the radio which frames are wanted."""
         ic = self.ic
         monitor = ic.opmode == M_MONITOR
-        bssid = ic.bss.bssid if ic.state >= S_AUTH else ZERO_MAC
+        # An ad hoc station hears other networks' beacons too: it may have to go over to one.
+        bssid = ic.bss.bssid if ic.state >= S_AUTH and ic.opmode != M_IBSS else ZERO_MAC
         ic.radio.filter(bssid=bssid, promiscuous=bool(ic.ifp.flags & IFF_PROMISC), monitor=monitor)
 
     def update_link(self) -> None:
@@ -171,6 +202,9 @@ class Proto:
         if old == S_INIT:
             return
         bss = ic.bss
+        ic.out.reset()
+        if (old == S_RUN and ic.opmode in (M_STA, M_HOSTAP)) or old == S_ASSOC:
+            self._farewell = ic.stack.clock.now + FAREWELL_S
         if old == S_RUN and ic.opmode == M_STA:
             ic.out.send_mgmt(bss, DISASSOC, REASON_ASSOC_LEAVE)
             self._sta_leave()
@@ -184,7 +218,6 @@ class Proto:
         ic.scanner.cancel()
         self._stop_timers()
         ic.power.reset()
-        ic.out.reset()
         self.reset_bss()
 
     def _stop_timers(self) -> None:
@@ -337,6 +370,8 @@ class Proto:
         node.rates = rates
         ic.bss = node
         ic.curmode = chan2mode(ic, node.chan)
+        if ic.curmode == MODE_11G and not any(is_ofdm(rate & 0x7F) for rate in rates):
+            ic.curmode = MODE_11B
         ic.curchan = node.chan
         ic.radio.tune(node.chan)
         ic.tables.reset_erp()
@@ -413,7 +448,7 @@ class Proto:
         ):
             self._next_roam = now + ROAM_WAIT_S
             ic.dprintf(MSG_ROAM, f"signal {self.avgrssi:.0f} dB above noise, looking round")
-            ic.scanner.begin_scan()
+            ic.scanner.begin_scan(full=False)
 
     def _watch_beacons(self) -> None:
         ic = self.ic

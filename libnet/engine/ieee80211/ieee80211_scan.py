@@ -93,7 +93,8 @@ class Scanner:
     def begin_scan(self, *, active: bool = True, full: bool = True) -> None:
         """Begin (ieee80211_begin_scan).
 
-        full  look at all channels even when a network to join is found before
+        full  look for a whole beacon interval at every channel, and at all channels even when a
+              network to join is found before
         """
         ic = self.ic
         if ic.opmode == M_MONITOR or (ic.opmode == M_HOSTAP and ic.state == S_RUN):
@@ -185,6 +186,7 @@ class Scanner:
         freq = self._channels[0]
         if (
             not self._full
+            and not self.background
             and freq > 4000 >= ic.curchan
             and ic.opmode != M_HOSTAP
             and self._best() is not None
@@ -206,8 +208,8 @@ class Scanner:
             self._timer = clock.after(DWELL_MAX_S, self._next)
 
     def _linger(self) -> None:
-        # Somebody is here: stay for the rest of a beacon interval.
-        if self._heard:
+        # Somebody is here, or all is to be found: stay for the rest of a beacon interval.
+        if self._heard or self._full:
             self._timer = self.ic.stack.clock.after(DWELL_MAX_S - DWELL_MIN_S, self._next)
         else:
             self._next()
@@ -280,7 +282,7 @@ class Scanner:
         ours = ic.proto.rates_of(node.chan)
         if negotiate(node.rates, ours, fixed=ic.fixed_rate) is None:
             fail |= 0x08
-        if ic.des_ssid and node.essid != ic.des_ssid:
+        if not node.essid or (ic.des_ssid and node.essid != ic.des_ssid):
             fail |= 0x10
         if ic.des_bssid != ZERO_MAC and node.bssid != ic.des_bssid:
             fail |= 0x20

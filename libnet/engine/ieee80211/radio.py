@@ -57,7 +57,8 @@ class Radio(Protocol):
     def filter(self, *, bssid: bytes, promiscuous: bool, monitor: bool) -> None:
         """Say what is wanted besides frames to `address` and to groups.
 
-        bssid        the network one is in; zeros for none, which lets any beacon through
+        bssid        the network one is in; zeros for none, which lets any beacon, and data between
+                     ad hoc stations, through
         promiscuous  data frames to others on the channel too     monitor  everything, damaged too
         """
 
