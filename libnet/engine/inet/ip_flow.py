@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from libnet.engine.route.table import Rtentry
 
 IPFLOW_TIMEOUT_S: Final = 2.5  # NetBSD: 5 ticks of half a second
-_SLOW_S: Final = 0.5
+SLOW_S: Final = 0.5
 _UP_RUNNING: Final = IFF_UP | IFF_RUNNING
 
 # One hop less in the header as a 160-bit number: octet 8 (time to live) minus 1, and octets 10 to 11
 # (checksum) plus 0x0100, or, past 0xfffe, plus 0x0100 minus 0xffff (RFC 1624 equation 3).
-_STEP: Final = (0x0100 << 64) - (1 << 88)
-_WRAP: Final = _STEP - (0xFFFF << 64)
+STEP: Final = (0x0100 << 64) - (1 << 88)
+WRAP: Final = STEP - (0xFFFF << 64)
 
 
 class Ipflow:
@@ -100,7 +100,7 @@ class IpflowCache:
         header = int.from_bytes(frame[14:34], "big")
         if header % 0xFFFF:
             return False
-        header += _STEP if (header >> 64) & 0xFFFF < 0xFEFF else _WRAP
+        header += STEP if (header >> 64) & 0xFFFF < 0xFEFF else WRAP
         ofp = flow.ofp
         if not self._folding:
             self._folding = True
@@ -130,25 +130,10 @@ class IpflowCache:
         ip = self.ip
         if not ip.fastforwarding or ip.maxflows <= 0 or m.proto == IPPROTO_ICMP or m.gso_size:
             return
-        ofp = rt.ifp
-        if (
-            ofp.type != IFT_ETHER
-            or ofp.bridge is not None
-            or ofp.flags & _UP_RUNNING != _UP_RUNNING
-            or m.flags & (M_BCAST | M_MCAST)
-            or m.tags
-        ):
+        ways = self.ways(rt, m)
+        if ways is None:
             return
-        arp: Rtentry | None = rt
-        if rt.flags & RTF_GATEWAY:
-            arp = rt.gwroute
-        if arp is None or not arp.flags & RTF_UP or arp.flags & RTF_REJECT:
-            return
-        gate = arp.gateway
-        if not isinstance(gate, SockaddrDl) or len(gate.lladdr) != 6 or arp.llinfo is None:
-            return
-        if arp.expire and arp.expire <= self.stack.clock.wall():
-            return
+        arp, header = ways
         if self._generation != self.stack.route.generation:
             self.invalidate_all()
             self._generation = self.stack.route.generation
@@ -157,13 +142,36 @@ class IpflowCache:
             return
         while self.count >= ip.maxflows:
             self._reap()
-        flow = Ipflow(gate.lladdr + ofp.lladdr + ETHERTYPE_IP, ofp, rt.mtu or ofp.mtu)
+        flow = Ipflow(header, rt.ifp, rt.mtu or rt.ifp.mtu)
         flow.rt, flow.arp = rt, arp
         flow.idle = self.stack.clock.now + IPFLOW_TIMEOUT_S
         self.flows.setdefault(key, {})[m.tos] = flow
         self.count += 1
         if self._timer is None:
-            self._timer = self.stack.clock.after(_SLOW_S, self._slowtimo)
+            self._timer = self.stack.clock.after(SLOW_S, self._slowtimo)
+
+    def ways(self, rt: Rtentry, m: Mbuf) -> tuple[Rtentry, bytes] | None:
+        """Return the neighbour that *rt* leads *m* to, and the link header; None for no flow."""
+        ofp = rt.ifp
+        if (
+            ofp.type != IFT_ETHER
+            or ofp.bridge is not None
+            or ofp.flags & _UP_RUNNING != _UP_RUNNING
+            or m.flags & (M_BCAST | M_MCAST)
+            or m.tags
+        ):
+            return None
+        arp: Rtentry | None = rt
+        if rt.flags & RTF_GATEWAY:
+            arp = rt.gwroute
+        if arp is None or not arp.flags & RTF_UP or arp.flags & RTF_REJECT:
+            return None
+        gate = arp.gateway
+        if not isinstance(gate, SockaddrDl) or len(gate.lladdr) != 6 or arp.llinfo is None:
+            return None
+        if arp.expire and arp.expire <= self.stack.clock.wall():
+            return None
+        return arp, gate.lladdr + ofp.lladdr + ETHERTYPE_IP
 
     def _reap(self) -> None:
         """Make room: end the flow that was made first (ipflow_reap, without its walk of all)."""
@@ -172,12 +180,12 @@ class IpflowCache:
 
     def _end(self, key: bytes, tos: int) -> None:
         same = self.flows[key]
-        self._settle(same.pop(tos))
+        self.settle(same.pop(tos))
         if not same:
             del self.flows[key]
         self.count -= 1
 
-    def _settle(self, flow: Ipflow) -> None:
+    def settle(self, flow: Ipflow) -> None:
         """Tell the routes what has gone by since the last time."""
         if flow.use != flow.seen:
             flow.rt.use += flow.use - flow.seen
@@ -191,12 +199,12 @@ class IpflowCache:
             for tos, flow in list(same.items()):
                 if flow.use != flow.seen:
                     flow.idle = now + IPFLOW_TIMEOUT_S
-                    self._settle(flow)
+                    self.settle(flow)
                 expired = flow.arp.expire and flow.arp.expire <= wall
                 if expired or flow.idle <= now:
                     self._end(key, tos)
         if self.flows:
-            self._timer = self.stack.clock.after(_SLOW_S, self._slowtimo)
+            self._timer = self.stack.clock.after(SLOW_S, self._slowtimo)
 
     def invalidate_all(self) -> None:
         """Forget every flow: something that they were made of has changed."""
@@ -204,7 +212,7 @@ class IpflowCache:
             return
         for same in self.flows.values():
             for flow in same.values():
-                self._settle(flow)
+                self.settle(flow)
         self.flows.clear()
         self.count = 0
         if self._timer is not None:

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from libnet.addr import AF_INET, AF_INET6, SockaddrIn
 from libnet.engine.kern import log as klog
-from libnet.engine.kern.mbuf import Mbuf
+from libnet.engine.kern.mbuf import M_CANFASTFWD, Mbuf
+from libnet.engine.pf.flow import PfFlows
 from libnet.engine.pf.nat import Translation, pf_get_translation, pf_map_addr
 from libnet.engine.pf.norm import Norm
 from libnet.engine.pf.norm_tcp import init as scrub_init
@@ -37,7 +38,6 @@ from libnet.engine.pf.ruleset import ANY, MASKED, Rule, Rulesets, Tags, Walk, de
 from libnet.engine.pf.state import (
     SINGLE,
     TCPS_SYN_SENT,
-    Peer,
     SrcNode,
     SrcNodes,
     State,
@@ -47,11 +47,11 @@ from libnet.engine.pf.table import Tables
 from libnet.engine.pf.track import (
     ERRORS4,
     ERRORS6,
-    MAXACKWINDOW,
     WSCALE_FLAG,
     WSCALE_MASK,
     Tracker,
     get_wscale,
+    in_window,
 )
 from libnet.engine.pfil.pfil import PFIL_IN, PFIL_OUT, PacketHook
 from libnet.errors import NetError
@@ -90,11 +90,8 @@ _DIRECT: Final = frozenset((IPPROTO_TCP, IPPROTO_UDP))
 _PF_DIR: Final = {PFIL_IN: p.PF_IN, PFIL_OUT: p.PF_OUT}
 _UDP_MULTIPLE: Final = p.PFTM_UDP_MULTIPLE
 _TCP_ESTABLISHED: Final = p.PFTM_TCP_ESTABLISHED
-_tcp_fields = Struct("!IIBBH").unpack_from
 _u32 = Struct("!I").unpack_from
 _M: Final = 0xFFFFFFFF
-_HALF: Final = 0x80000000
-_ORDINARY: Final = TH_ACK | TH_SYN | TH_FIN | TH_RST
 
 
 class Status:
@@ -170,7 +167,8 @@ class Pf:
         self.pflog = Pflog(self)
         self.qids: dict[str, int] = {}
         self.default_rule = default_rule(self)
-        self._scrubbing = False
+        self.scrubbing = False
+        self.flows = PfFlows(self)
         # By direction and protocol, the states that a hook may decide by itself.
         self._fast: dict[int, dict[int, dict[bytes, State]]] = {PFIL_IN: {}, PFIL_OUT: {}}
         self.hook_in, self.hook_out = self._make_hook(PFIL_IN), self._make_hook(PFIL_OUT)
@@ -192,6 +190,7 @@ class Pf:
         self.status.since = self.clock.wall()
         for family, hook, flags in self._hooks:
             self.stack.pfil.head(family).add(hook, flags)
+        self.flows.take_over()
 
     def stop(self) -> None:
         """DIOCSTOP: let everything pass; states stay. Raises ENOENT."""
@@ -201,6 +200,7 @@ class Pf:
         self.status.since = self.clock.wall()
         for family, hook, flags in self._hooks:
             self.stack.pfil.head(family).remove(hook, flags)
+        self.flows.give_back()
 
     def close(self) -> None:
         """End with the stack."""
@@ -212,11 +212,12 @@ class Pf:
         self.kifs.close()
 
     def rules_changed(self) -> None:
-        """Note that rules were loaded."""
-        self._scrubbing = bool(self.main(p.PF_RULESET_SCRUB))
+        """Note that rules were loaded, or which interfaces are left alone."""
+        self.flows.invalidate_all()
+        self.scrubbing = bool(self.main(p.PF_RULESET_SCRUB))
         for table in self._fast.values():
             table.clear()
-        if not self._scrubbing:  # with scrub rules every packet goes the long way
+        if not self.scrubbing:  # with scrub rules every packet goes the long way
             for proto in _DIRECT:
                 self._fast[PFIL_IN][proto] = self.states.going_in[proto]
                 self._fast[PFIL_OUT][proto] = self.states.going_out[proto]
@@ -308,7 +309,7 @@ class Pf:
         kif_of = self.kifs.by_ifp.get
         table_of = self._fast[direction].get
         clock, states, inbound = self.clock, self.states, direction == PFIL_IN
-        slow = self._slow
+        slow, flows = self._slow, self.flows
 
         def hook(m: Mbuf, ifp: Ifnet, _direction: int) -> Mbuf | None:
             kif = kif_of(ifp)
@@ -329,7 +330,7 @@ class Pf:
             timeout = state.timeout
             # The timeout says that both sides of a UDP state, or of a TCP handshake, have spoken.
             if timeout == _UDP_MULTIPLE:
-                if not 8 <= (data[24] << 8 | data[25]) <= size - 20:
+                if size < 28 or not 8 <= (data[24] << 8 | data[25]) <= size - 20:
                     return slow(m, kif, direction)
             elif timeout == _TCP_ESTABLISHED and size >= 40:
                 if forward:
@@ -337,7 +338,7 @@ class Pf:
                 else:
                     src, dst = state.dst, state.src
                 if data[28:36] != src.tail or dst.seqlo != src.tail_lo:
-                    if not _in_window(src, dst, data, size):
+                    if not in_window(src, dst, data, size):
                         return slow(m, kif, direction)
                 else:
                     # It acknowledges what the last one did: only its data are to be looked at.
@@ -356,6 +357,8 @@ class Pf:
             states.searches += 1
             rule = state.rule
             if inbound:
+                if flows.open:
+                    m.flags |= M_CANFASTFWD
                 rule.pin += 1
                 rule.bin += size
                 kif.pin4 += 1
@@ -411,7 +414,7 @@ class Pf:
             pd.reason = PFRES_SHORT
             drop.log = self.default_rule
             return drop
-        if self._scrubbing:
+        if self.scrubbing:
             fine = self.norm.ip(pd) if pd.af == AF_INET else self.norm.ip6(pd)
             if not fine:
                 return drop if pd.reason else None
@@ -428,13 +431,15 @@ class Pf:
             pd.reason = PFRES_SHORT if proto not in (IPPROTO_ICMP, IPPROTO_ICMPV6) else pd.reason
             drop.log = self.default_rule
             return drop
-        if proto == IPPROTO_TCP and self._scrubbing and not self.norm.tcp(pd):
+        if proto == IPPROTO_TCP and self.scrubbing and not self.norm.tcp(pd):
             return drop
         action, state = self.tracker.test(pd)
         if state is None and action == p.PF_DROP and not pd.reason:
             return self._test_rule(pd)
         if state is None:
             return drop
+        if state.cached:
+            self.flows.forget(state)
         verdict = Verdict(action, state.rule, state)
         verdict.nat = state.nat_rule
         pd.anchor_rule = state.anchor
@@ -1051,40 +1056,6 @@ class Pf:
             f"win={src.max_win}] [lo={dst.seqlo} high={dst.seqhi} win={dst.max_win}] "
             f"{src.state}:{dst.state} seq={seq} ack={ack} len={pd.plen} ackskew={skew}",
         )
-
-
-def _in_window(src: Peer, dst: Peer, data: bytes, size: int) -> bool:
-    """Track an ordinary segment of an established connection; False sends it the long way.
-
-    The same as Tracker does, for what needs no more than a look at the window.
-    """
-    seq, ack, word, flags, win = _tcp_fields(data, 24)
-    seqlo = src.seqlo
-    if flags & _ORDINARY != TH_ACK or word < 0x50 or not seqlo:
-        return False
-    sws = dws = 0
-    if src.wscale and dst.wscale:
-        sws, dws = src.wscale & WSCALE_MASK, dst.wscale & WSCALE_MASK
-    if dst.seqlo - ack + MAXACKWINDOW & _M > MAXACKWINDOW + (MAXACKWINDOW << sws):
-        return False
-    header = 20 + (word >> 2 & 0x3C)
-    plen = size - header
-    room = dst.max_win << dws
-    if plen:
-        end = seq + plen & _M
-        if plen < 0 or src.seqhi - end & _M >= _HALF or seq - seqlo + room & _M >= _HALF:
-            return False
-        if 0 < end - seqlo & _M < _HALF:
-            src.seqlo = end
-    elif src.seqhi - seqlo & _M >= _HALF:
-        return False
-    if win > src.max_win:
-        src.max_win = win
-    win <<= sws
-    if ack + win - dst.seqhi & _M < _HALF:
-        dst.seqhi = ack + (win or 1) & _M
-    src.tail, src.tail_lo, src.tail_len, src.room = data[28:36], dst.seqlo, header, room
-    return True
 
 
 _ICMPS: Final = frozenset((IPPROTO_ICMP, IPPROTO_ICMPV6))

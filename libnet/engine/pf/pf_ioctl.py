@@ -101,6 +101,7 @@ class PfControl:
             raise NetError("ENOTTY")
         self.cred = (cred.uid, cred.pid)
         self.pf.kifs.sync()
+        self.pf.flows.fold()
         if row.arg is None:
             return handler(None)
         if row.arg is int:
@@ -718,6 +719,7 @@ class PfControl:
         if req.flags & ~p.PFI_IFLAG_SKIP or len(req.name) > 15:
             raise NetError("EINVAL")
         self.pf.kifs.set_flags(req.name, req.flags, 0)
+        self.pf.flows.invalidate_all()
         return req
 
     def clrifflag(self, req: p.PfIocIface) -> p.PfIocIface:
@@ -725,6 +727,7 @@ class PfControl:
         if req.flags & ~p.PFI_IFLAG_SKIP:
             raise NetError("EINVAL")
         self.pf.kifs.set_flags(req.name, 0, req.flags)
+        self.pf.flows.invalidate_all()
         return req
 
     def osfpflush(self, _arg: None) -> None:

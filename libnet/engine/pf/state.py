@@ -92,6 +92,12 @@ class Peer:
         self.tail = b""
         self.tail_lo = self.tail_len = self.room = 0
 
+    def alike(self, other: Peer) -> bool:
+        """Tell whether another state knows the same of this side."""
+        return (self.seqlo, self.seqhi, self.max_win, self.wscale) == (
+            other.seqlo, other.seqhi, other.max_win, other.wscale,
+        )  # fmt: skip
+
     def show(self) -> PfStatePeer:
         """Return struct pfsync_state_peer."""
         return PfStatePeer(
@@ -108,6 +114,7 @@ class State:
     last            second of the last packet       timeout   PFTM_* it is on
     packets, octets [in the state's direction, the other way]
     plain           nothing is to be done to its packets but to count them
+    cached          whether there are, or were, flows of it
     next_lan, next_gwy   states of the same key on other interfaces
     """
 
@@ -117,6 +124,7 @@ class State:
         "anchor",
         "bin",
         "bout",
+        "cached",
         "creation",
         "creatorid",
         "direction",
@@ -170,7 +178,7 @@ class State:
         self.log = rule.log & p.PF_LOG_ALL
         self.allow_opts = rule.allow_opts
         self.tag = ""
-        self.translated = self.plain = self.gone = False
+        self.translated = self.plain = self.gone = self.cached = False
         self.id = self.creatorid = 0
         self.key_in = self.key_out = b""
         self.next_in: State | None = None
@@ -307,6 +315,8 @@ class StateTable:
         if state.gone:
             return
         state.gone = True
+        if state.cached:
+            self.pf.flows.forget(state)
         _unchain(self.going_in[state.proto], state.key_in, state, "next_in")
         _unchain(self.going_out[state.proto], state.key_out, state, "next_out")
         del self.all[state]
@@ -377,6 +387,7 @@ class StateTable:
 
     def purge(self) -> None:
         """End the states whose time is over (pf_purge_expired_states)."""
+        self.pf.flows.fold()
         now = self.pf.stack.clock.now
         for slot in sorted(slot for slot in self._wheel if slot <= now):
             for state in self._wheel.pop(slot):

@@ -36,11 +36,13 @@ class PfilHead:
     """The hooks of one address family.
 
     hooks_in, hooks_out  in calling order; empty tuples cost the packet path one truth test
+    generation           changes whenever they do
     """
 
     def __init__(self) -> None:
         self.hooks_in: tuple[PacketHook, ...] = ()
         self.hooks_out: tuple[PacketHook, ...] = ()
+        self.generation = 0
 
     def add(self, hook: PacketHook, flags: int) -> None:
         """Add *hook* for PFIL_IN, PFIL_OUT or both."""
@@ -48,6 +50,7 @@ class PfilHead:
             self.hooks_in = (hook, *self.hooks_in)
         if flags & PFIL_OUT:
             self.hooks_out = (*self.hooks_out, hook)
+        self.generation += 1
 
     def remove(self, hook: PacketHook, flags: int) -> None:
         """Remove *hook* from the directions in *flags*."""
@@ -55,6 +58,7 @@ class PfilHead:
             self.hooks_in = tuple(h for h in self.hooks_in if h is not hook)
         if flags & PFIL_OUT:
             self.hooks_out = tuple(h for h in self.hooks_out if h is not hook)
+        self.generation += 1
 
     def run(self, m: Mbuf, ifp: Ifnet, direction: int) -> Mbuf | None:
         """Show *m* to the hooks; return what is left of it."""

@@ -1,0 +1,255 @@
+"""The flow cache while pf is on: faster, and nothing else."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from libnet.engine.pfil.pfil import PFIL_IN
+from tests.engine.pf.pflab import (
+    ACK,
+    FIN,
+    GWA,
+    PUSH,
+    RST,
+    SYN,
+    A,
+    B,
+    PfLab,
+    connect,
+    echo,
+    ip4,
+    tcp,
+    udp,
+)
+
+RULES = """\
+set timeout { udp.first 60, udp.multiple 60, tcp.established 600 }
+block in log from 192.168.0.0/16
+pass in on wm0 keep state
+pass out on wm1 keep state
+"""
+
+
+def fastforwarded(lab) -> int:
+    """Return how many packets have gone by a flow."""
+    return int(lab.stack.ip.stats().get("fastforward", 0))
+
+
+def talk(lab, count: int = 3) -> None:
+    """Let both sides speak, so that the states are plain."""
+    for _ in range(count):
+        lab.left.send(udp(A, 9, B, 53, b"question"))
+        lab.right.send(udp(B, 53, A, 9, b"answer"))
+    lab.left.take(), lab.right.take()
+
+
+def test_packets_of_a_connection_go_by_its_flow(lab):
+    lab.rules(RULES)
+    talk(lab)
+    before = fastforwarded(lab)
+    packet = udp(A, 9, B, 53, b"more", tos=0)
+    lab.left.send(packet, packet)
+    one, two = lab.right.take()
+    assert (one.ttl, one.data) == (63, b"more")
+    assert one == two
+    lab.right.send(udp(B, 53, A, 9, b"yes"))
+    assert lab.left.one().data == b"yes"
+    assert fastforwarded(lab) == before + 3
+    state, other = (line for line in lab.run("pfctl -s states -v").splitlines() if "pkts" in line)
+    assert "6:4 pkts" in state or "5:4 pkts" in state
+    assert state.split(" pkts")[0].split()[-1] == other.split(" pkts")[0].split()[-1]
+
+
+def test_a_tcp_connection_goes_by_its_flow_and_ends_the_long_way(lab):
+    lab.rules(RULES)
+    a, b = connect(lab)
+    for n in range(5):
+        a.send(ACK | PUSH, b"x" * 100)
+        b.ack = a.seq
+        assert lab.right.one().data == b"x" * 100
+        b.send(ACK, b"y" * n)
+        a.ack = b.seq
+        lab.left.one()
+    assert fastforwarded(lab) >= 6
+    # Far out of the window, by both the flow and the long way.
+    a.send(ACK, b"z", seq=a.seq + 900000)
+    assert lab.right.none()
+    a.seq = lab.pf.states.all and next(iter(lab.pf.states.all)).src.seqlo
+    before = fastforwarded(lab)
+    a.send(FIN | ACK)
+    lab.right.one()
+    assert fastforwarded(lab) == before
+    assert "FIN" in " ".join(lab.states()) or "CLOSING" in " ".join(lab.states())
+    a.send(ACK, seq=a.seq)
+    lab.right.one()
+    assert fastforwarded(lab) == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda lab: lab.run("pfctl -F states", err=True),
+        lambda lab: lab.run("pfctl -k 10.0.0.9", err=True),
+        lambda lab: lab.rules("block in\n"),
+        lambda lab: lab.run("ifconfig wm1 10.0.2.1/24 alias"),
+        lambda lab: lab.run("pfctl -d", err=True),
+        lambda lab: lab.wait(70),
+    ],
+)
+def test_whatever_changes_ends_flows(lab, change):
+    lab.rules(RULES)
+    talk(lab)
+    assert lab.stack.ip.flow.count == 2
+    change(lab)
+    assert lab.stack.ip.flow.count == 0
+
+
+def test_a_state_that_is_gone_has_no_flow(lab):
+    lab.rules(RULES)
+    talk(lab)
+    lab.rules("block in")
+    lab.run("pfctl -F states", err=True)
+    lab.left.send(udp(A, 9, B, 53))
+    assert lab.right.none()
+
+
+def test_another_hook_is_asked(lab):
+    lab.rules(RULES)
+    talk(lab)
+    seen = []
+    lab.stack.pfil.head(2).add(lambda m, _ifp, _way: (seen.append(m.dst), m)[1], PFIL_IN)
+    for _ in range(2):
+        lab.left.send(udp(A, 9, B, 53))
+        lab.right.one()
+    assert seen == [B, B]
+
+
+def test_skip_and_scrub_take_the_long_way(lab):
+    lab.rules(RULES + "set skip on wm1\n")
+    talk(lab)
+    assert lab.stack.ip.flow.count == 0
+    lab.rules("set skip on lo\n" + "scrub in\n" + "pass")
+    lab.run("pfctl -F states", err=True)
+    talk(lab)
+    assert lab.stack.ip.flow.count == 0
+
+
+def test_a_packet_that_is_no_plain_one_takes_the_long_way(lab):
+    lab.rules(RULES)
+    talk(lab)
+    before = fastforwarded(lab)
+    for packet in (
+        udp(A, 9, B, 53, ttl=1),
+        udp(A, 9, B, 53, off=0x2000),
+        udp(A, 9, B, 53, options=b"\1\1\1\0"),
+        udp(A, 9, B, 53)[:24] + b"\0\7" + udp(A, 9, B, 53)[26:],
+        ip4(A, B, 17, b"\0\x09\0\x35"),
+        echo(A, B, 9),
+    ):
+        lab.left.send(packet)
+    assert fastforwarded(lab) == before
+
+
+def test_when_all_places_are_taken_an_idle_flow_makes_one_free(lab):
+    lab.run("sysctl -w net.inet.ip.maxflows=2")
+    lab.rules(RULES)
+    talk(lab)
+    assert lab.stack.ip.flow.count == 2
+    lab.left.send(*[udp(A, 10, B, 53)] * 3)
+    lab.right.send(*[udp(B, 53, A, 10)] * 3)
+    lab.left.send(*[udp(A, 10, B, 53)] * 3)
+    assert len(lab.right.take()) == 6
+    assert lab.stack.ip.flow.count == 2
+    lab.wait(4)
+    lab.left.send(*[udp(A, 10, B, 53)] * 2)
+    assert lab.stack.ip.flow.count == 1
+
+
+def test_a_bound_state_lets_nothing_in_elsewhere(lab):
+    lab.rules("set state-policy if-bound\n" + RULES.partition("\n")[2])
+    talk(lab)
+    assert lab.stack.ip.flow.count == 2
+    lab.rules("block in")
+    before = fastforwarded(lab)
+    lab.right.send(udp(A, 9, B, 53))  # the same packet by the wrong interface
+    assert fastforwarded(lab) == before
+
+
+def script(seed: int) -> list[tuple[str, bytes, float]]:
+    """Return packets of some connections, most of them in order: side, octets, seconds to wait."""
+    dice = random.Random(seed)
+    steps: list[tuple[str, bytes, float]] = []
+    seqs: dict[int, list[int]] = {}
+    for _ in range(400):
+        port = 1000 + dice.randrange(4)
+        wait = dice.choice((0.0,) * 12 + (0.3, 2.0))
+        tos = dice.choice((0, 0, 0, 16))
+        if port < 1002:
+            size = dice.randrange(30)
+            there, here = (A, port, B, 53), (B, 53, A, port)
+            way = dice.randrange(2)
+            packet = udp(
+                *(there if way else here), bytes(size), ttl=dice.choice((64,) * 9 + (1,)), tos=tos
+            )
+            steps.append(("left" if way else "right", packet, wait))
+            continue
+        if port not in seqs or dice.random() < 0.01:
+            mine, theirs = dice.getrandbits(32), dice.getrandbits(32)
+            seqs[port] = [mine + 1, theirs + 1]
+            scale = dice.choice((b"", b"\3\3\4\1"))
+            steps.append(("left", tcp(A, port, B, 80, SYN, mine, options=scale), 0.0))
+            steps.append(
+                ("right", tcp(B, 80, A, port, SYN | ACK, theirs, mine + 1, options=scale), 0.0)
+            )
+            steps.append(("left", tcp(A, port, B, 80, ACK, mine + 1, theirs + 1), 0.0))
+            continue
+        way = dice.randrange(2)
+        seq, ack = seqs[port][way], seqs[port][1 - way]
+        data = bytes(dice.choice((0, 0, 1, 100, 1000)))
+        flags = dice.choice((ACK,) * 150 + (ACK | PUSH, FIN | ACK, RST, SYN, 0))
+        slip = dice.choice((0,) * 40 + (-len(data), 70000, -70000, 5))
+        win = dice.choice((8192, 8192, 100, 0))
+        if not slip:
+            seqs[port][way] = seq + len(data)
+        ends = (A, port, B, 80) if way == 0 else (B, 80, A, port)
+        packet = tcp(*ends, flags, seq + slip, ack, data, win=win, tos=tos)
+        steps.append(("left" if way == 0 else "right", packet, wait))
+    return steps
+
+
+def played(seed: int, maxflows: int) -> tuple[list[object], int]:
+    """Return what comes out and what pfctl shows, packet by packet; and how many went by flows."""
+    lab = PfLab(seed=seed)
+    lab.run(f"sysctl -w net.inet.ip.maxflows={maxflows}")
+    lab.rules(RULES)
+    seen: list[object] = []
+    for count, (side, packet, wait) in enumerate(script(seed)):
+        (lab.left if side == "left" else lab.right).send(packet)
+        seen += [("left", p.raw) for p in lab.left.take()]
+        seen += [("right", p.raw) for p in lab.right.take()]
+        if wait:
+            lab.wait(wait)
+        if count % 25 == 0:
+            seen.append(lab.run("pfctl -vv -s states"))
+            seen.append(lab.run("pfctl -vv -s rules"))
+    seen += [lab.run("pfctl -vvsI"), lab.run("pfctl -vsi")]
+    return seen, fastforwarded(lab)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_with_flows_and_without_everything_is_the_same(seed):
+    slow, none = played(seed, 0)
+    fast, some = played(seed, 256)
+    assert fast == slow
+    assert (none, some > 40) == (0, True)
+
+
+def test_what_the_router_sends_itself_is_no_flow(lab):
+    lab.rules(RULES + "pass in on wm1\npass out on wm0\n")
+    talk(lab)
+    count = lab.stack.ip.flow.count
+    lab.left.send(echo(A, GWA, 1))
+    lab.left.one()
+    assert lab.stack.ip.flow.count == count
