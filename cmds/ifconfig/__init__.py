@@ -203,7 +203,7 @@ def one(ctx: Ctx, opts: _Options, words: list[str]) -> int:
             return 0
         from cmds.ifconfig.setup import Setup
 
-        Setup(ctx, sock, err, iface).run(words)
+        Setup(ctx, sock, err, iface, verbose=opts.v).run(words)
     return 0
 
 

@@ -71,8 +71,10 @@ def _int32(value: int) -> int:
 class Setup:
     """One command line at work on one interface."""
 
-    def __init__(self, ctx: Ctx, sock: Socket, err: Err, iface: Iface) -> None:
-        self.ctx, self.sock, self.err = ctx, sock, err
+    def __init__(
+        self, ctx: Ctx, sock: Socket, err: Err, iface: Iface, *, verbose: bool = False
+    ) -> None:
+        self.ctx, self.sock, self.err, self.verbose = ctx, sock, err, verbose
         self.name, self.flags = iface.name, iface.flags
         cap = iface.cap
         self._cap = IfCapReq(
@@ -434,7 +436,8 @@ class Setup:
         from cmds.ifconfig.scan import scan
 
         flags = self._do(SIOCGIFFLAGS, IfReq(self.name)).value
-        scan(self.ctx, self.sock, self.err, self.name, up=bool(flags & IFF_UP))
+        up = bool(flags & IFF_UP)
+        scan(self.ctx, self.sock, self.err, self.name, up=up, verbose=self.verbose)
 
     def list(self, _param: None, text: str) -> None:
         """List what *text* says; there is only scan."""

@@ -83,6 +83,8 @@ PROGRAMS: Final[dict[str, str]] = {
     "tcpdump": "cmds.tcpdump:main",
     "umount": "cmds.umount:main",
     "waitfor": "cmds.waitfor:main",
+    "wiconfig": "cmds.wiconfig:main",
+    "wlanctl": "cmds.wlanctl:main",
 }
 
 # Installed set-user-ID root: its raw socket is granted to anybody.

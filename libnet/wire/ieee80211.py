@@ -660,14 +660,14 @@ class Suites(NamedTuple):
 
     version  1                    group  cipher of frames to groups
     pairwise, keymgmt             lists, empty where the element ends before them
-    caps     RSN capabilities, 0 where the element ends before them
+    caps     RSN capabilities, None where the element ends before them
     """
 
     version: int
     group: int
     pairwise: tuple[int, ...]
     keymgmt: tuple[int, ...]
-    caps: int
+    caps: int | None
 
     @classmethod
     def parse(cls, body: bytes) -> Suites:
@@ -695,7 +695,7 @@ class Suites(NamedTuple):
                 raise Truncated("802.11 suites", need=at + 4 * count, have=len(body))
             lists.append(tuple(_suite(body, at + 4 * i, oui) for i in range(count)))
             at += 4 * count
-        caps = _u16(body, at) if at < len(body) else 0
+        caps = _u16(body, at) if at < len(body) else None
         return cls(version, group, lists[0], lists[1], caps)
 
 

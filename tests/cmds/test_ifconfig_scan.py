@@ -62,9 +62,41 @@ def test_a_name_that_is_no_text_is_hex_and_cut():
     assert out.split("\n")[1].startswith("0x" + "01" * 13 + "0...  00:12")
 
 
+ELEMENTS = {
+    "00066d79206c616e": " SSID<my lan>",
+    "0000": " SSID<>",
+    "010482848b16": " RATES<B2,B4,B11,22>",
+    "32020c6c": " XRATES<12,108>",
+    "030106": " DSPARMS<6>",
+    "050400010000": " TIM<050400010000>",
+    "06020000": " IBSSPARMS<06020000>",
+    "0706444520010314": " COUNTRY<DE  1-3,20>",
+    "070644452024011e": " COUNTRY<DE  36,30>",
+    "2a0103": " ERP<0x3>",
+    "30140100000fac040100000fac040100000fac020000": (
+        " RSN<v1 mc:AES-CCMP uc:AES-CCMP km:8021X-PSK, caps 0x0>"
+    ),
+    "dd160050f20101000050f20201000050f20201000050f202": (" WPA<v1 mc:TKIP uc:TKIP km:8021X-PSK>"),
+    "dd1a0050f20101000050f20202000050f2020050f20401000050f201": (
+        " WPA<v1 mc:TKIP uc:TKIP+AES-CCMP km:8021X-UNSPEC>"
+    ),
+    "dd070050f202000100": " WME<dd070050f202000100>",
+    "dd03000c43": " VEN<dd03000c43>",
+    "2d0101": " UNKNOWN_ELEMID_45<2d0101>",
+    "30030100ff": " RSN<0100ff>",
+}
+
+
+@pytest.mark.parametrize(("octets", "words"), ELEMENTS.items())
+def test_with_v_the_elements_are_told(octets, words):
+    results = parse_results(record(b"x", "00124c56a78c", 2437, 1, bytes.fromhex(octets)))
+    assert show_scan(results, verbose=True).split("\n")[1].endswith(" E   " + words)
+
+
 @given(st.binary(max_size=200))
 def test_any_octets_are_results(octets):
-    show_scan(parse_results(octets))
+    show_scan(parse_results(octets), verbose=True)
+    show_scan(parse_results(record(b"x", "00124c56a78c", 2437, 1, octets)), verbose=True)
     assert len(parse_results(RESULTS + octets)) >= 2
 
 

@@ -218,8 +218,8 @@ def test_suites_of_the_usual_elements():
     rsn = bytes.fromhex("0100000fac040100000fac040100000fac020000")
     wpa = bytes.fromhex("0050f20101000050f20201000050f20201000050f202")
     assert w.Suites.parse(rsn) == (1, 4, (4,), (2,), 0)
-    assert w.Suites.parse(wpa) == (1, 2, (2,), (2,), 0)
-    assert w.Suites.parse(b"\1\0") == (1, -1, (), (), 0)
+    assert w.Suites.parse(wpa) == (1, 2, (2,), (2,), None)
+    assert w.Suites.parse(b"\1\0") == (1, -1, (), (), None)
 
 
 @given(st.binary(max_size=40))

@@ -63,6 +63,7 @@ _READONLY: Final = frozenset(
 _CHANNELS: Final = 16  # bits of the channel list, the lowest is channel 1
 _DATALEN_MIN: Final = 350
 _U32: Final = 0xFFFFFFFF
+_DBM: Final = 149  # what a strength has over dBm, so that it is above zero
 _RECORD: Final = 2 * w.WI_MAX_DATALEN
 
 
@@ -248,9 +249,9 @@ def _read_aps(ic: Ieee80211com) -> bytes:
             0,
             node.bssid,
             channel_of(node.chan),
+            node.signal + _DBM,
+            node.noise + _DBM,
             node.rssi,
-            0,
-            0,
             len(node.essid),
             node.essid,
             node.capinfo,
