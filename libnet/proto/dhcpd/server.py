@@ -54,6 +54,7 @@ MAX_LEASE_S: Final = 86400
 MIN_LEASE_S: Final = 300
 REWRITE_S: Final = 3600  # the file is written anew so often, if anything was appended
 GROWN: Final = 4  # or when it holds so many times the entries that are needed
+RETRY_S: Final = 10.0  # after it could not be
 CLOCK_CHECK_S: Final = 10.0  # how long a jump of the host's clock may go unnoticed
 MAX_PINGS: Final = 1024  # offers waiting for an echo; more are made without
 MAX_LINES: Final = 10_000  # of the log, between two take_log()
@@ -204,6 +205,7 @@ class Server:
         self._written = now
         self._entries = 0  # appended since the file was written whole
         self._rewrite = False
+        self._retry_at = now
         self._queued: list[_Held] = []
         if leases is not None:
             self._load(leases)
@@ -261,7 +263,7 @@ class Server:
 
     def wants_rewrite(self) -> bool:
         """Tell whether the file should be written whole; see snapshot() and rewritten()."""
-        return self._rewrite
+        return self._rewrite and self._now >= self._retry_at
 
     def snapshot(self) -> Iterator[str]:
         """Yield what the file is to say, but for its header."""
@@ -277,11 +279,13 @@ class Server:
         return sum(map(worth_writing, self.table.by_addr.values())) + len(self._strangers)
 
     def rewritten(self, ok: bool) -> None:
-        """Say that the file has been written whole, or could not be: then again later."""
-        self._rewrite = False
-        self._written = self._now
+        """Say that the file has been written whole, or could not be: then again RETRY_S later."""
         if ok:
+            self._rewrite = False
+            self._written = self._now
             self._entries = 0
+        else:
+            self._retry_at = self._now + RETRY_S
 
     def batch(self) -> int:
         """Return how many ACKs may wait for one write (delayed-ack), 0 for any number."""
