@@ -38,7 +38,6 @@ from libnet.engine.ieee80211.ieee80211_var import (
     S_SCAN,
     Node,
 )
-from libnet.errors import NetError
 from libnet.wire import Malformed, Truncated
 from libnet.wire import ieee80211 as w
 from libnet.wire.phy import RX_BADFCS, RxInfo, airtime_us, channel_of
@@ -55,6 +54,8 @@ _NAMES: Final = {
 }  # fmt: skip
 ETHERTYPE_PAE: Final = b"\x88\x8e"
 FRAME_MAX: Final = 2304 + 8  # octets of a body in fragments, put together
+# IEEE 802.11F 6.8: length, null LLC addresses, XID response.
+LAYER2_UPDATE: Final = bytes.fromhex("0006 0001 af 81 01 00")
 TIE_US: Final = 100_000  # two ad hoc networks whose timers differ less may be of one age
 _CHALLENGE_BITS: Final = 8 * w.CHALLENGE_LEN
 
@@ -288,27 +289,17 @@ class Input:
         if ic.opmode == M_HOSTAP and ic.apbridge:
             dst = ether[:6]
             if dst[0] & 1:
-                self._again(ether)
+                ic.out.relay(ether)
             else:
                 other = ic.nodes.get(dst)
                 if other is not None and other.associd:
                     if other.authorized:
-                        self._again(ether)
+                        ic.out.relay(ether)
                     else:
                         other.stats["rx_unauth"] += 1
                         ic.stats["rx_unauth"] += 1
                     return
         self.ether.input(ic.ifp, (ether,))
-
-    def _again(self, ether: bytes) -> None:
-        ifp = self.ic.ifp
-        ifp.obytes += len(ether)
-        if ether[0] & 1:
-            ifp.omcasts += 1
-        try:
-            ifp.send_now(ether)
-        except NetError:
-            ifp.oerrors += 1
 
     # -- control
 
@@ -743,6 +734,9 @@ class Input:
             self._deny(node, resp, w.STATUS_TOOMANY)
             return
         ic.out.send_mgmt(node, resp, w.STATUS_SUCCESS)
+        if ic.ifp.bridge is not None:
+            # Bridges learn at once where the station is, and its former access point that it has gone.
+            self.ether.input(ic.ifp, (BROADCAST + mac + LAYER2_UPDATE,))
 
     def _deny(self, node: Node, resp: int, status: int) -> None:
         self.ic.out.send_mgmt(node, resp, status)

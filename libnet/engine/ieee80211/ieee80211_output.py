@@ -67,10 +67,12 @@ class Output:
         self.ic = ic
         self.stat = ic.stack.stat("ieee80211")
         self.pending: deque[Ready] = deque()
+        self._relayed: deque[bytes] = deque()
 
     def reset(self) -> None:
         """Forget what waits."""
         self.pending.clear()
+        self._relayed.clear()
         self.ic.ifp.snd.clear()
 
     # -- the radio's queue
@@ -143,16 +145,43 @@ class Output:
         if ic.scanner.away:
             return
         radio = ic.radio
-        while snd:
+        relayed = self._relayed
+        while relayed or snd:
             if self.pending or radio.room <= 0:
                 ifp.flags |= IFF_OACTIVE
                 return
+            if relayed:
+                self._send(relayed.popleft())
+                continue
             frame = snd.popleft()
+            if ic.opmode == M_HOSTAP and frame[6:12] in ic.nodes:
+                self._moved(ic.nodes[frame[6:12]])
             if type(frame) is bytes:
                 self._send(frame)
             else:
                 for one in ic.fit(frame):
                     self._send(one)
+
+    def relay(self, frame: bytes) -> None:
+        """Send a station's frame to another one, or to all: we are the access point between them."""
+        ifp = self.ic.ifp
+        if len(self._relayed) >= ifp.snd_maxlen:
+            ifp.odrops += 1
+            self.stat["relayfull"] += 1
+            return
+        ifp.obytes += len(frame)
+        if frame[0] & 1:
+            ifp.omcasts += 1
+        self._relayed.append(frame)
+        if not ifp.flags & IFF_OACTIVE:
+            self.start()
+
+    def _moved(self, node: Node) -> None:
+        # What a bridge brings with a member's address as its source shows where the member is now.
+        if node.associd:
+            self.ic.dprintf(MSG_ASSOC, f"[{ether_ntoa(node.mac)}] station is elsewhere now")
+            self.stat["node_moved"] += 1
+            self.ic.node_leave(node)
 
     def _send(self, frame: bytes) -> None:
         ic = self.ic

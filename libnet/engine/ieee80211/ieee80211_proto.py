@@ -482,19 +482,25 @@ class Proto:
         ic.bmiss_count = 0
         self.newstate(S_SCAN)
 
-    def roam(self) -> None:
-        """After a look round: go to a better access point of the same name, if there is one."""
+    def roam_target(self) -> Node | None:
+        """Return the access point of our network's name that is enough better than ours to go to."""
         ic = self.ic
         if ic.state != S_RUN or ic.opmode != M_STA or ic.roaming != ROAMING_AUTO:
+            return None
+        if self.avgrssi >= ROAM_RSSI_DB or ic.des_bssid != ZERO_MAC:
+            return None
+        other = ic.scanner.best_other()
+        if other is None or other.essid != ic.bss.essid:
+            return None
+        return other if other.rssi >= self.avgrssi + ROAM_GAIN_DB else None
+
+    def roam(self) -> None:
+        """After a look round: go to a better access point, if there is one."""
+        ic = self.ic
+        other = self.roam_target()
+        if other is None:
             return
         bss = ic.bss
-        if self.avgrssi >= ROAM_RSSI_DB or ic.des_bssid != ZERO_MAC:
-            return
-        other = ic.scanner.best_other()
-        if other is None or other.essid != bss.essid:
-            return
-        if other.rssi < self.avgrssi + ROAM_GAIN_DB:
-            return
         ic.dprintf(MSG_ROAM, f"roam from {ether_ntoa(bss.bssid)} to {ether_ntoa(other.bssid)}")
         self._stop_timers()
         ic.power.reset()

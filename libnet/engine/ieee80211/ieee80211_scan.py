@@ -176,7 +176,9 @@ class Scanner:
             return
         self._timer = None
         clock = ic.stack.clock
-        if not self._channels:
+        if not self._channels or (
+            self.background and not self._full and ic.proto.roam_target() is not None
+        ):
             self._end()
             return
         if self.background and clock.now - self._away_since + DWELL_MIN_S > AWAY_S:
@@ -349,7 +351,7 @@ class Scanner:
         scan[frame.addr2] = node
         fill(node, frame, beacon, elems)
         node.signal, node.noise = info.signal, info.noise
-        node.chan = ic.curchan
+        node.chan = info.freq
         node.heard = ic.stack.clock.now
         if self.scanning:
             self._heard += 1
