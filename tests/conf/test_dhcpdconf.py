@@ -301,3 +301,41 @@ def test_options_inside_options(data: bytes, code: int, length: int) -> None:
     found = decapsulate(space, data)
     if length:
         assert decapsulate(space, encapsulate(space, found)) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "octets"),
+    [
+        ("option slp-directory-agent true 1.2.3.4, 1.2.3.5;", "01 01020304 01020305"),
+        (
+            "option abc code 203 = { integer 8, array of ip-address }; option abc 3 1.2.3.4, 1.2.3.5;",
+            "03 01020304 01020305",
+        ),
+        (
+            "option abc code 203 = array of { integer 8, ip-address };"
+            " option abc 3 1.2.3.4, 4 1.2.3.5;",
+            "03 01020304 04 01020305",
+        ),
+        ("option pxe-interface-id 1 2 3;", "010203"),
+        ("option name-service-search 3, 4;", "0003 0004"),
+        ("option v4-lost x.y;", "0178 0179 00"),
+    ],
+)
+def test_records_and_arrays(text: str, octets: str) -> None:
+    config = parse(text, "t")
+    assert config.errors == []
+    assert config.top.statements[0].args[2] == Expr("data", "const", bytes.fromhex(octets))
+
+
+def test_times_may_be_infinite() -> None:
+    (stmt,) = parse("max-lease-time infinite;", "t").top.statements
+    assert stmt.args == ("max-lease-time", 0xFFFFFFFF)
+    assert parse("min-secs infinite;", "t").errors
+
+
+def test_numbers_are_labels_of_cases() -> None:
+    text = "switch (extract-int (hardware, 8)) { case 1: break; case 2: set a = 2; }"
+    config = parse(text, "t")
+    assert config.errors == []
+    branches = config.top.statements[0].args[1]
+    assert [label.args[0] for label, _ in branches] == [1, 2]

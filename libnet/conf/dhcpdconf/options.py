@@ -2,7 +2,8 @@
 
 A shape is a string of letters as in dhcp-eval(5)'s sources: I address, t text, f flag, B S L
 unsigned of 8, 16 and 32 bits, b s l signed, X string or hex, d domain name, D list of domain names,
-E options of a space; A at the end repeats what stands before it. RFC 2132 and its followers.
+E options of a space; A at the end repeats what stands before it, a the last letter alone. RFC 2132
+and its followers.
 """
 
 from __future__ import annotations
@@ -29,10 +30,16 @@ _DHCP: Final = """
 64 nisplus-domain t|65 nisplus-servers IA|66 tftp-server-name t|67 bootfile-name t
 68 mobile-ip-home-agent IA|69 smtp-server IA|70 pop-server IA|71 nntp-server IA|72 www-server IA
 73 finger-server IA|74 irc-server IA|75 streettalk-server IA
-76 streettalk-directory-assistance-server IA|77 user-class t|78 slp-directory-agent fIA
+76 streettalk-directory-assistance-server IA|77 user-class t|78 slp-directory-agent fIa
 79 slp-service-scope ft|81 fqdn Efqdn.|82 relay-agent-information Eagent.|85 nds-servers IA
-86 nds-tree-name t|87 nds-context t|98 uap-servers t|118 subnet-selection I|119 domain-search D
-210 authenticate X
+86 nds-tree-name t|87 nds-context t|88 bcms-controller-names D|89 bcms-controller-address IA
+91 client-last-transaction-time L|92 associated-ip IA|93 pxe-system-type SA|94 pxe-interface-id BBB
+97 pxe-client-id BX|98 uap-servers t|99 geoconf-civic X|100 pcode t|101 tcode t
+108 v6-only-preferred L|112 netinfo-server-address IA|113 netinfo-server-tag t|114 default-url t
+116 auto-config B|117 name-service-search SA|118 subnet-selection I|119 domain-search Dcompressed
+124 vivco X|125 vivso X|136 pana-agent IA|137 v4-lost d|138 capwap-ac-v4 IA|141 sip-ua-cs-domains Dcompressed
+142 ipv4-address-andsf IA|150 tftp-server-address IA|209 loader-configfile t|210 authenticate X
+210 loader-pathprefix t|211 loader-reboottime L|213 v4-access-domain d
 """
 _AGENT: Final = (
     "1 circuit-id X|2 remote-id X|3 agent-id I|4 DOCSIS-device-class L|5 link-selection I"
@@ -47,8 +54,9 @@ class OptionDef:
     """One option.
 
     space  name of its space        code     number in it
-    name   as it is written         shape    see the module; "E" with what is encapsulated in inner
-    inner  space of the encapsulated options, or ""
+    name   as it is written         shape    see the module
+    inner  of shape E the space of the options inside, of shape D "compressed" for a list with pointers
+           (RFC 1035 4.1.4), else ""
     """
 
     __slots__ = ("code", "inner", "name", "shape", "space")
@@ -109,8 +117,8 @@ def standard_spaces() -> dict[str, Space]:
             if row:
                 code, label, shape = row.split()
                 head, inner = shape, ""
-                if shape.startswith("E"):
-                    head, inner = "E", shape[1:].rstrip(".")
+                if shape[0] in "ED":
+                    head, inner = shape[0], shape[1:].rstrip(".")
                 space.define(label, int(code), head, inner)
     return spaces
 

@@ -49,7 +49,9 @@ update-conflict-detection f|db-time-format w|cache-threshold n|check-secs-byte-o
 ping-cltt-secs T|dont-use-fsync f|fqdn-reply f|log-threshold-low n|log-threshold-high n
 ddns-local-address4 I|ddns-guard-id-must-match f|ddns-other-guard-is-dynamic f|use-eui-64 f
 release-on-roam f|local-address6 w|bind-local-address6 f|persist-eui-64-leases f
-server-name t""".replace("\n", "|").split("|")
+dynamic-bootp f|allow-bootp f|allow-booting f|duplicates f|declines f|client-updates f""".replace(
+        "\n", "|"
+    ).split("|")
     for word in (row.split()[0],)
 }
 
@@ -676,10 +678,13 @@ class Parser(Reader):
                 self.lex.next()
                 self.semi()
                 return
-            if token.kind == NAME and self.is_operator(token):
+            if kind == "T" and self.taken("infinite"):
+                value = 0xFFFFFFFF
+            elif token.kind == NAME and self.is_operator(token):
                 self.lex.next()
                 self.bad("expecting number.")
-            value = self.number()
+            else:
+                value = self.number()
             if not 0 <= value <= 0xFFFFFFFF:
                 self.bad(f"{value} exceeds max (4294967295) for precision.")
         elif kind == "f":
@@ -830,13 +835,13 @@ class Parser(Reader):
                 letter, _ = self._base(record=True)
                 shape += letter
                 if repeat:
-                    shape += "A"
+                    shape += "a"
                     self.expect("}", "no fields may follow an array.")
                     break
                 if self.taken("}"):
                     break
                 self.expect(",", "expecting comma or right brace.")
-            return (shape + "A" if array and not shape.endswith("A") else shape), ""
+            return (shape + "A" if array and not shape.endswith("a") else shape), ""
         letter, inner = self._base(record=array)
         return (letter + "A" if array else letter), inner
 
@@ -865,8 +870,8 @@ class Parser(Reader):
         }.get(word)
         if letter is None:
             self.bad("unknown data type " + token.text)
-        if word == "domain-list":
-            self.taken("compressed")
+        if word == "domain-list" and self.taken("compressed"):
+            return letter, "compressed"
         return letter, ""
 
     def _integer(self, *, signed: bool) -> str:
@@ -880,7 +885,7 @@ class Parser(Reader):
         """Read the values of an option by its shape."""
         shape = option.shape
         parts: list[Expr] = []
-        repeat = shape.endswith("A")
+        repeat = shape[-1:] if shape[-1:] in ("A", "a") else ""
         letters = shape[:-1] if repeat else shape
         while True:
             for index, letter in enumerate(letters):
@@ -889,6 +894,8 @@ class Parser(Reader):
                 parts.append(self._one(letter))
             if not repeat or not self.taken(","):
                 break
+            if repeat == "a":
+                letters = letters[-1]
         if len(parts) == 1:
             return parts[0]
         if all(part.op == "const" for part in parts):

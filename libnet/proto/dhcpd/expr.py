@@ -99,7 +99,7 @@ class Tools:
             found = None
             for holder in self.config.spaces.values():
                 for option in holder.by_code.values():
-                    if option.inner == space and holder.name != space:
+                    if option.shape == "E" and option.inner == space != holder.name:
                         found = option
             self._carriers[space] = found
         return self._carriers[space]

@@ -47,7 +47,6 @@ PRIORITY_COUNT: Final = 300  # options of one reply
 SITE_FIRST: Final = 224  # RFC 3942: the codes that a site may use as it likes
 LEGACY_SITE_FIRST: Final = 128  # and those of before
 DHO_ASSOCIATED_IP: Final = 92
-DHO_DOMAIN_SEARCH: Final = 119
 
 _FIRST: Final = (
     DHO_DHCP_MESSAGE_TYPE,
@@ -419,14 +418,13 @@ class Resolver:
             return codes
         codes += _NEXT
         if site is not None:
-            space, first = site
+            own, first = site
             codes += [code for code in _hash_order(settings.codes()) if code < first]
-            codes += [code for code in _hash_order(settings.codes(space.name)) if code >= first]
+            codes += [code for code in _hash_order(settings.codes(own.name)) if code >= first]
         else:
             codes += _hash_order(settings.codes())
-        codes += [
-            option.code for option in self.config.spaces["dhcp"].by_code.values() if option.inner
-        ]
+        space = self.config.spaces["dhcp"]
+        codes += [one.code for one in space.by_code.values() if one.shape == "E" and one.inner]
         codes.append(DHO_VENDOR_ENCAPSULATED_OPTIONS)
         return codes
 
@@ -450,7 +448,8 @@ class Resolver:
         """Return the value of an option, or without one the options inside it; None for neither."""
         value = settings.option(code, space)
         if value:
-            return _compressed(value) if space == "dhcp" and code == DHO_DOMAIN_SEARCH else value
+            pointers = option is not None and option.shape == "D" and option.inner
+            return _compressed(value) if pointers else value
         if option is None or option.shape != "E" or depth >= MAX_NESTING:
             return value
         inner = option.inner or (vendor if space == "dhcp" else "")
@@ -460,7 +459,7 @@ class Resolver:
         if inner == "fqdn":
             return build_fqdn(settings.options(inner))
         rows: dict[int, bytes] = {}
-        holders = [one.code for one in found.by_code.values() if one.inner]
+        holders = [one.code for one in found.by_code.values() if one.shape == "E"]
         for number in dict.fromkeys(settings.codes(inner) + holders):
             holder = found.by_code.get(number)
             part = self._whole(settings, holder, number, inner, vendor, depth + 1)
