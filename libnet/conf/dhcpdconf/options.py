@@ -37,7 +37,8 @@ _DHCP: Final = """
 97 pxe-client-id BX|98 uap-servers t|99 geoconf-civic X|100 pcode t|101 tcode t
 108 v6-only-preferred L|112 netinfo-server-address IA|113 netinfo-server-tag t|114 default-url t
 116 auto-config B|117 name-service-search SA|118 subnet-selection I|119 domain-search Dcompressed
-124 vivco X|125 vivso X|136 pana-agent IA|137 v4-lost d|138 capwap-ac-v4 IA|141 sip-ua-cs-domains Dcompressed
+124 vivco X|125 vivso X|136 pana-agent IA|137 v4-lost d|138 capwap-ac-v4 IA
+141 sip-ua-cs-domains Dcompressed
 142 ipv4-address-andsf IA|150 tftp-server-address IA|209 loader-configfile t|210 authenticate X
 210 loader-pathprefix t|211 loader-reboottime L|213 v4-access-domain d
 """
