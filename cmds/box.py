@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -15,6 +15,9 @@ from libnet.conf.hardware import BadHardware
 from libnet.lab.world import World, WorldError, ensure_box
 from libnet.libsocket.box import BoxPaths, world_dir
 from libnet.libsocket.ctx import Ctx
+
+if TYPE_CHECKING:
+    from libnet.conf.buildfile import Image
 
 KILL_ROUNDS = 10
 KILL_POLL_S = 0.01
@@ -168,6 +171,101 @@ def shell(ctx: Ctx, name: str, arguments: tuple[str, ...]) -> NoReturn:
     """Start $SHELL in the box, with ARGUMENTS."""
     words = arguments[1:] if arguments[:1] == ("--",) else arguments
     become(ctx, box_of(ctx, name), [ctx.environ.get("SHELL") or "/bin/sh", *words])
+
+
+@cli.command("boot", short_help="Start a box as an image buildfile says.")
+@click.argument("name")
+@click.argument("file")
+@click.option("-e", "--strict", is_flag=True, help="Exit with 1 if a command of the script failed.")
+@click.option("-f", "--force", is_flag=True, help="Cut the box's power first.")
+@click.option("-n", "--check", is_flag=True, help="Tell what is in FILE, and start nothing.")
+@click.option("-v", "--verbose", is_flag=True, help="Show each command of the script.")
+@click.pass_obj
+def boot(
+    ctx: Ctx, name: str, file: str, strict: bool, force: bool, check: bool, verbose: bool
+) -> int:
+    """Lay out the files of an OS image buildfile in the box, and run its start-up script.
+
+    FILE may also be a shell script.
+    """
+    from libnet.conf.buildfile import BadBuildfile
+
+    try:
+        if check:
+            return describe(ctx, file)
+        paths = box_of(ctx, name)
+        if ctx.environ.get("IOPKT_VIEW") and ctx.environ.get("IOPKT_BOX") == paths.name:
+            return boot_here(ctx, file, strict=strict, verbose=verbose)
+        read_buildfile(file)  # nothing is started for a file that is none
+    except BadBuildfile as exc:
+        raise Fail(str(exc)) from None
+    left = cut_power(ctx, paths) if force else show(running(ctx, paths))
+    if left:
+        raise Fail(f"{name}: still running: {left} (see box kill)")
+    options = [word for word, given in (("--strict", strict), ("--verbose", verbose)) if given]
+    program_ = os.path.join(programs(), "box")
+    become(ctx, paths, [program_, "boot", *options, name, os.path.abspath(file)])
+
+
+def programs() -> str:
+    """Return the directory of our programs."""
+    from libnet.lab.view import programs_dir
+
+    return programs_dir()
+
+
+def read_buildfile(file: str) -> Image:
+    """Return what *file* describes; a shell script is an image that starts it.
+
+    Raises BadBuildfile and OSError.
+    """
+    from libnet.conf.buildfile import INLINE, MAX_TEXT, BadBuildfile, Entry, Image, parse
+
+    with open(file, encoding="utf-8", errors="surrogateescape") as stream:
+        text = stream.read(MAX_TEXT + 1)
+    name = os.path.basename(file)
+    if text.startswith("#!"):
+        script = f'"{os.path.abspath(file)}"\n'
+        return Image(name, (Entry(".script", {"script": "+"}, INLINE, script, 1, 1),))
+    image = parse(text, name)
+    if not image.scripts:
+        raise BadBuildfile(f"{name}: no script: no file has the attribute +script")
+    return image
+
+
+def boot_here(ctx: Ctx, file: str, *, strict: bool, verbose: bool) -> int:
+    """Boot the box that this process is in; return the exit status."""
+    from libnet.lab import view
+    from libnet.lab.boot import Boot, file_sources
+    from libnet.lab.bootproc import ProcessHost
+
+    image = read_buildfile(file)
+    paths = ctx.box
+    environ = view.environment(paths, ctx.environ, view=paths.view == "ns")
+    host = ProcessHost(paths, environ, ctx.stdout)
+    try:
+        started = Boot(image, host, file_sources(os.path.dirname(file)), verbose=verbose)
+        started.lay_out()
+        started.run()
+    finally:
+        host.close()
+    return 1 if strict and started.failures else 0
+
+
+def describe(ctx: Ctx, file: str) -> int:
+    """Print the files, variables and commands of a buildfile."""
+    from libnet.conf.buildfile import parse_script
+
+    image = read_buildfile(file)
+    for key, value in image.variables().items():
+        ctx.stdout.write(f"variable {key}={value}\n")
+    for entry in image.entries:
+        if not (entry.script or entry.boot):
+            ctx.stdout.write(f"{entry.type} {entry.place}\n")
+    for entry in image.scripts:
+        for line in parse_script(entry.text, image.name, entry.text_line):
+            ctx.stdout.write(f"{line.line}: {line.text}\n")
+    return 0
 
 
 @cli.command("kill", short_help="Cut the power of a box.")

@@ -14,6 +14,7 @@ privileged (an AppArmor profile, a set-user-ID program), bwrap does the same fro
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -24,6 +25,7 @@ from libnet.libsocket.box import BoxPaths
 
 OWN: Final = ("etc", "var", "dev", "lib", "net", "tmp")  # top directories that are the box's
 SKIPPED: Final = ("lost+found", ".host")
+PROGRAM_DIRS: Final = ("bin", "sbin")  # links to /usr's on the host, directories of links in a box
 HOST: Final = ".host"
 
 # Of the host's /dev and /etc: what programs of the host need to find in the box's.
@@ -117,6 +119,30 @@ def _links(paths: BoxPaths) -> None:
         _link(f"{source}/{name}", f"{lib}/{name}")
 
 
+def _program_links(place: str, source: str) -> None:
+    """Make the directory *place* of links to the host's programs in *source*, and to ours.
+
+    A start-up script sets PATH as on the original, and means our ifconfig by /sbin/ifconfig. The
+    boxes of a world share the directory, and may be making it at the same time.
+    """
+    _mkdir(place)
+    wanted = {name: f"{source}/{name}" for name in os.listdir(source)}
+    programs = programs_dir()
+    if programs != source:
+        for name in os.listdir(programs):
+            if is_ours(f"{programs}/{name}"):
+                wanted[name] = f"{programs}/{name}"
+    present = set(os.listdir(place))
+    for name, target in wanted.items():
+        # The host's are where they were; ours may have been installed elsewhere.
+        if name not in present or not target.startswith(source):
+            with contextlib.suppress(FileExistsError):
+                _link(target, f"{place}/{name}")
+    for name in present - wanted.keys():
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{place}/{name}")
+
+
 def _lib_is_own() -> bool:
     """Tell whether the host's /lib is not /usr/lib by another name."""
     return not os.path.islink("/lib") and not os.path.isdir(f"/{HOST}/etc")
@@ -134,7 +160,14 @@ def plan(paths: BoxPaths, keep: Sequence[str]) -> list[Bind]:
         if name in OWN or name in SKIPPED:
             continue
         place = f"{paths.root}/{name}"
-        if os.path.islink(f"/{name}"):
+        if name in PROGRAM_DIRS and os.path.islink(f"/{name}"):
+            shared = f"{paths.world}/programs/{name}"
+            _program_links(shared, f"/usr/{name}")
+            if os.path.islink(place):
+                os.unlink(place)
+            _mkdir(place)
+            binds.append(Bind(shared, f"/{name}"))
+        elif os.path.islink(f"/{name}"):
             _link(os.readlink(f"/{name}"), place)
         elif os.path.isdir(f"/{name}"):
             _mkdir(place)
@@ -342,6 +375,25 @@ def programs_dir() -> str:
     if os.path.basename(script) and not script.endswith(".py") and os.path.isfile(script):
         return os.path.dirname(os.path.abspath(script))
     return os.path.join(sys.prefix, "bin")
+
+
+def is_ours(path: str) -> bool:
+    """Tell whether the file at *path* is a start script of this package."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(512)
+    except OSError:
+        return False
+    return head.startswith(b"#!") and b"from cmds." in head
+
+
+def host_program(name: str, path: str) -> str | None:
+    """Return the first program *name* on *path* that is not one of ours, or None."""
+    for directory in path.split(":"):
+        candidate = os.path.join(directory or ".", name)
+        if os.path.isfile(candidate) and os.access(candidate, os.X_OK) and not is_ours(candidate):
+            return candidate
+    return None
 
 
 def kept_paths(paths: BoxPaths, cwd: str, command: Sequence[str] = ()) -> list[str]:
