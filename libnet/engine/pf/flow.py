@@ -1,13 +1,14 @@
-"""The flow cache while pf is on: a connection's packets go on by one look-up and its two states.
+"""What spares the packets of established connections the long way: paths, and flows of whole hops.
 
-A packet that pf has let in and out again by two plain states (see State.plain), and that IP has
-forwarded, leaves a flow behind: the link header to put before, and the two states. The next packet of
-the connection costs a dict get, the checks that IP makes of a header, and what the states would check:
-the length that UDP claims, or TCP's windows, of both states, since both have seen the same segments.
+A plain state (see State.plain) whose two sides have spoken has a path at each hook: a packet costs a
+dict get there, and the check that the state would make, of the length that UDP claims or of TCP's
+window. A packet that has taken a path in and a path out, and that IP has forwarded, leaves a flow
+behind (see ip_flow): then the next one costs one dict get for both hooks and the routing between, the
+checks that IP makes of a header, and those of both states, which have seen the same segments.
 
 What the packets are counted by (states, rules, interfaces) is brought up to date when somebody looks
-or an interval is over. A flow ends with a state, or when one of them leaves the plain life: a packet
-of it that takes the long way ends its flows. See ip_flow for what else ends them all.
+or an interval is over. Paths and flows end with the state, or when a packet of it takes the long way,
+since that may change anything. See ip_flow for what else ends all flows; new rules end all paths too.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 from libnet.clock import Callout
 from libnet.engine.inet.ip_flow import IPFLOW_TIMEOUT_S, SLOW_S, STEP, WRAP, Ipflow, IpflowCache
 from libnet.engine.pf.track import in_window
+from libnet.engine.pfil.pfil import PFIL_IN, PFIL_OUT
 from libnet.errors import NetError
 from libnet.ioctl import pf as p
 from libnet.wire.ipv4 import IPPROTO_TCP, IPPROTO_UDP
@@ -35,70 +37,153 @@ _M: Final = 0xFFFFFFFF
 _u32 = Struct("!I").unpack_from
 # In which timeout both sides of a state have spoken, by protocol.
 SPOKEN: Final = {IPPROTO_UDP: p.PFTM_UDP_MULTIPLE, IPPROTO_TCP: p.PFTM_TCP_ESTABLISHED}
+_PF_DIR: Final = {PFIL_IN: p.PF_IN, PFIL_OUT: p.PF_OUT}
 
 
-class PfFlow(Ipflow):
-    """One direction of one connection.
+class Path:
+    """The packets of one plain state that pass one hook on one interface.
 
-    first    version, header length and type of service, as octets
-    ifp      where it comes in; kif, out   that and where it goes, as pf knows them
-    one, two states that let it in and out
-    src, dst    sides of the first: sender, receiver; src2, dst2  of the second
-    octets   of packets that are not counted yet; counted  packets that are
-    last     second of the last packet
+    direction  PFIL_IN or PFIL_OUT       along  whether that is the state's own direction
+    src, dst   of TCP: the sending side and the other; src is None for UDP
+    packets, octets, last   not counted yet: how many, how much, second of the last one
     """
 
     __slots__ = (
-        "counted",
+        "along",
+        "direction",
         "dst",
-        "dst2",
-        "first",
         "ifp",
         "kif",
         "last",
         "octets",
-        "one",
-        "out",
+        "packets",
         "proto",
         "src",
-        "src2",
-        "two",
+        "state",
     )
 
-    def __init__(self, header: bytes, rt: Rtentry, arp: Rtentry, m: Mbuf) -> None:
+    def __init__(self, state: State, direction: int, ifp: Ifnet, kif: Kif) -> None:
+        self.state, self.direction, self.ifp, self.kif = state, direction, ifp, kif
+        self.proto = state.proto
+        self.along = state.direction == _PF_DIR[direction]
+        self.src: Peer | None = None
+        self.dst = state.dst
+        if self.proto == IPPROTO_TCP:
+            self.src, self.dst = (state.src, state.dst) if self.along else (state.dst, state.src)
+        self.packets = self.octets = 0
+        self.last = 0.0
+
+    def fold(self) -> None:
+        """Count what has gone by since the last time."""
+        packets, octets, state = self.packets, self.octets, self.state
+        self.packets = self.octets = 0
+        state.last = max(state.last, self.last)
+        rule, kif = state.rule, self.kif
+        if self.direction == PFIL_IN:
+            rule.pin += packets
+            rule.bin += octets
+            kif.pin4 += packets
+            kif.bin4 += octets
+        else:
+            rule.pout += packets
+            rule.bout += octets
+            kif.pout4 += packets
+            kif.bout4 += octets
+        if self.along:
+            state.pin += packets
+            state.bin += octets
+        else:
+            state.pout += packets
+            state.bout += octets
+
+
+class PfFlow(Ipflow):
+    """One direction of one forwarded connection.
+
+    first     version, header length and type of service, as octets
+    one, two  the paths that its packets take in and out
+    octets    of packets that are not counted yet      counted  packets that are
+    last      second of the last packet
+    """
+
+    __slots__ = ("counted", "first", "ifp", "last", "octets", "one", "proto", "two")
+
+    def __init__(
+        self, header: bytes, rt: Rtentry, arp: Rtentry, tos: int, one: Path, two: Path
+    ) -> None:
         super().__init__(header, rt.ifp, rt.mtu or rt.ifp.mtu)
-        assert m.rcvif is not None
         self.rt, self.arp = rt, arp
-        self.first = bytes((0x45, m.tos))
-        self.proto, self.ifp = m.proto, m.rcvif
+        self.first = bytes((0x45, tos))
+        self.one, self.two = one, two
+        self.proto, self.ifp = one.proto, one.ifp
         self.octets = self.counted = 0
         self.last = 0.0
-        self.kif: Kif
-        self.out: Kif
-        self.one: State
-        self.two: State
-        self.src: Peer
-        self.dst: Peer
-        self.src2: Peer
-        self.dst2: Peer
 
 
 class PfFlows(IpflowCache):
-    """The flows of one stack whose pf is on.
+    """The paths of one pf, and the flows of its stack while it is on.
 
-    conns  by the octets of source, destination and ports that come in
+    paths  by PFIL_IN or PFIL_OUT, then by the octets of source, destination and ports
+    dirty  paths that have packets to count
+    conns  flows by the octets that come in
     open   whether flows are to be made at all
     """
 
     def __init__(self, pf: Pf) -> None:
         super().__init__(pf.stack.ip)
         self.pf = pf
+        self.paths: dict[int, dict[bytes, Path]] = {PFIL_IN: {}, PFIL_OUT: {}}
+        self.dirty: list[Path] = []
         self.conns: dict[bytes, PfFlow] = {}
         self._hooks = -1
         self._slow: Callout | None = None
         self._other = pf.stack.ip.flow
         self.open = False
         self.send_on = self._make()
+
+    # -- paths
+
+    def path(self, key: bytes, proto: int, direction: int, ifp: Ifnet) -> Path | None:
+        """Return the path of packets with *key*, made if need be; None when they need the long way."""
+        table = self.paths[direction]
+        path = table.get(key)
+        if path is not None and path.ifp is ifp and path.proto == proto:
+            return path
+        pf = self.pf
+        kif = pf.kifs.by_ifp.get(ifp)
+        if kif is None or kif.skip or pf.scrubbing or proto not in SPOKEN:
+            return None
+        states = pf.states.going_in if direction == PFIL_IN else pf.states.going_out
+        state = states[proto].get(key)
+        if (
+            state is None
+            or not state.plain
+            or state.timeout != SPOKEN[proto]
+            or (state.kif is not None and state.kif is not kif)
+        ):
+            return None
+        state.cached = True
+        path = table[key] = Path(state, direction, ifp, kif)
+        return path
+
+    def forget(self, state: State) -> None:
+        """End paths and flows of *state*: it has gone, or is about to change."""
+        state.cached = False
+        for direction, key in ((PFIL_IN, state.key_in), (PFIL_OUT, state.key_out)):
+            path = self.paths[direction].get(key)
+            if path is not None and path.state is state:
+                del self.paths[direction][key]
+            flow = self.conns.get(key)
+            if flow is not None and (flow.one.state is state or flow.two.state is state):
+                self._end(key)
+
+    def forget_all(self) -> None:
+        """End all paths and flows."""
+        self.invalidate_all()
+        for table in self.paths.values():
+            table.clear()
+
+    # -- flows
 
     def _make(self) -> Callable[[Ifnet, bytes], bool]:
         """Return what fastforward() is here, its surroundings bound: every packet comes by."""
@@ -132,28 +217,32 @@ class PfFlows(IpflowCache):
             header = integer(frame[14:34], "big")
             if header % 0xFFFF:
                 return False
-            src = flow.src
-            if flow.proto == IPPROTO_UDP:
+            one = flow.one
+            src = one.src
+            if src is None:
                 if not 8 <= (frame[38] << 8 | frame[39]) <= length - 20:
                     return False
-            elif frame[42:50] == src.tail and flow.dst.seqlo == src.tail_lo:
+            elif frame[42:50] == src.tail and one.dst.seqlo == src.tail_lo:
                 # It acknowledges what the last one did: only its data are to be looked at.
                 plen = length - src.tail_len
                 if plen:
-                    seqlo, room = src.seqlo, src.room
+                    seqlo, room, src2 = src.seqlo, src.room, flow.two.src
                     reach = (_u32(frame, 38)[0] - seqlo + room & _M) + plen
                     if (
                         reach > (src.seqhi - seqlo & _M) + room
                         or plen < 0
-                        or flow.src2.seqlo != seqlo
+                        or src2 is None
+                        or src2.seqlo != seqlo
                     ):
                         return False
                     if reach > room:
-                        src.seqlo = flow.src2.seqlo = seqlo + reach - room & _M
+                        src.seqlo = src2.seqlo = seqlo + reach - room & _M
             else:
-                packet = frame[14:]
-                if not in_window(src, flow.dst, packet, length) or not in_window(
-                    flow.src2, flow.dst2, packet, length
+                packet, src2 = frame[14:], flow.two.src
+                if (
+                    src2 is None
+                    or not in_window(src, one.dst, packet, length)
+                    or not in_window(src2, flow.two.dst, packet, length)
                 ):
                     return False
             header += STEP if (header >> 64) & 0xFFFF < 0xFEFF else WRAP
@@ -185,8 +274,6 @@ class PfFlows(IpflowCache):
         self.ip.flow = self._other
         self.stack.ethernet.fastforward = self._other.fastforward
 
-    # -- coming and going
-
     def create(self, rt: Rtentry, m: Mbuf) -> None:
         """Remember the flow of *m*, which pf has passed twice and *rt* has forwarded."""
         head = self.head
@@ -196,7 +283,6 @@ class PfFlows(IpflowCache):
             or m.ip_off & 0x3FFF
             or m.gso_size
             or m.rcvif is None
-            or m.proto not in SPOKEN
             or len(head.hooks_in) != 1
             or len(head.hooks_out) != 1
         ):
@@ -211,41 +297,20 @@ class PfFlows(IpflowCache):
         ways = self.ways(rt, m)
         if ways is None:
             return
-        flow = PfFlow(ways[1], rt, ways[0], m)
-        if self._bind(flow, key):
-            flow.idle = self.stack.clock.now + IPFLOW_TIMEOUT_S
-            self.conns[key] = flow
-            self.count += 1
-            if self._slow is None:
-                self._slow = self.stack.clock.after(SLOW_S, self._slowtimo)
-
-    def _bind(self, flow: PfFlow, key: bytes) -> bool:
-        """Give *flow* its interfaces and states; False when one of them needs the long way."""
-        pf, proto = self.pf, flow.proto
-        kif, out = pf.kifs.by_ifp.get(flow.ifp), pf.kifs.by_ifp.get(flow.ofp)
-        if kif is None or out is None or kif.skip or out.skip or pf.scrubbing:
-            return False
-        one = _plain(pf.states.going_in[proto].get(key), kif, proto)
-        two = _plain(pf.states.going_out[proto].get(key), out, proto)
-        if one is None or two is None or one is two:
-            return False
-        flow.kif, flow.out, flow.one, flow.two = kif, out, one, two
-        flow.src, flow.dst = (one.src, one.dst) if one.direction == p.PF_IN else (one.dst, one.src)
-        flow.src2, flow.dst2 = (
-            (two.src, two.dst) if two.direction == p.PF_OUT else (two.dst, two.src)
-        )
-        if proto == IPPROTO_TCP and not (flow.src.alike(flow.src2) and flow.dst.alike(flow.dst2)):
-            return False
-        one.cached = two.cached = True
-        return True
-
-    def forget(self, state: State) -> None:
-        """End the flows of *state*: it has gone, or is about to change."""
-        state.cached = False
-        for key in (state.key_in, state.key_out):
-            flow = self.conns.get(key)
-            if flow is not None and (flow.one is state or flow.two is state):
-                self._end(key)
+        one = self.path(key, m.proto, PFIL_IN, m.rcvif)
+        two = self.path(key, m.proto, PFIL_OUT, rt.ifp)
+        if one is None or two is None or one.state is two.state:
+            return
+        if one.src is not None and not (
+            two.src is not None and one.src.alike(two.src) and one.dst.alike(two.dst)
+        ):
+            return
+        flow = PfFlow(ways[1], rt, ways[0], m.tos, one, two)
+        flow.idle = self.stack.clock.now + IPFLOW_TIMEOUT_S
+        self.conns[key] = flow
+        self.count += 1
+        if self._slow is None:
+            self._slow = self.stack.clock.after(SLOW_S, self._slowtimo)
 
     def _end(self, key: bytes, _tos: int = 0) -> None:
         flow = self.conns.pop(key)
@@ -256,8 +321,8 @@ class PfFlows(IpflowCache):
     def _slowtimo(self) -> None:
         now, wall = self.stack.clock.now, self.stack.clock.wall()
         self._slow = None
-        self.fold()
         for key, flow in list(self.conns.items()):
+            self._count(flow)
             if flow.use != flow.seen:
                 flow.idle = now + IPFLOW_TIMEOUT_S
                 self.settle(flow)
@@ -281,11 +346,17 @@ class PfFlows(IpflowCache):
     def fold(self) -> None:
         """Bring all counters up to date."""
         for flow in self.conns.values():
-            if flow.use != flow.counted:
-                self._count(flow)
+            self._count(flow)
+        dirty = self.dirty
+        searches = 0
+        for path in dirty:
+            searches += path.packets
+            path.fold()
+        self.pf.states.searches += searches
+        dirty.clear()
 
     def _count(self, flow: PfFlow) -> None:
-        """Count what has gone by since the last time, as IP and pf's hooks would have."""
+        """Count what has gone by since the last time: for IP, and on both paths."""
         packets, octets = flow.use - flow.counted, flow.octets
         if not packets:
             return
@@ -294,34 +365,9 @@ class PfFlows(IpflowCache):
         stat["total"] += packets
         stat["forward"] += packets
         stat["fastforward"] += packets
-        one, two = flow.one, flow.two
-        self.pf.states.searches += 2 * packets
-        flow.kif.pin4 += packets
-        flow.kif.bin4 += octets
-        flow.out.pout4 += packets
-        flow.out.bout4 += octets
-        one.rule.pin += packets
-        one.rule.bin += octets
-        two.rule.pout += packets
-        two.rule.bout += octets
-        for state, along in ((one, p.PF_IN), (two, p.PF_OUT)):
-            state.last = max(state.last, flow.last)
-            if state.direction == along:
-                state.pin += packets
-                state.bin += octets
-            else:
-                state.pout += packets
-                state.bout += octets
-
-
-def _plain(state: State | None, kif: Kif, proto: int) -> State | None:
-    """Return *state* when its packets on *kif* are but to be checked and counted."""
-    if (
-        state is None
-        or not state.plain
-        or state.gone
-        or state.timeout != SPOKEN[proto]
-        or (state.kif is not None and state.kif is not kif)
-    ):
-        return None
-    return state
+        for path in (flow.one, flow.two):
+            if not path.packets:
+                self.dirty.append(path)
+            path.packets += packets
+            path.octets += octets
+            path.last = max(path.last, flow.last)

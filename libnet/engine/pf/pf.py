@@ -169,8 +169,6 @@ class Pf:
         self.default_rule = default_rule(self)
         self.scrubbing = False
         self.flows = PfFlows(self)
-        # By direction and protocol, the states that a hook may decide by itself.
-        self._fast: dict[int, dict[int, dict[bytes, State]]] = {PFIL_IN: {}, PFIL_OUT: {}}
         self.hook_in, self.hook_out = self._make_hook(PFIL_IN), self._make_hook(PFIL_OUT)
         # pfil knows a hook by identity, and a method is a new object at every look.
         self._hooks: tuple[tuple[int, PacketHook, int], ...] = (
@@ -213,14 +211,8 @@ class Pf:
 
     def rules_changed(self) -> None:
         """Note that rules were loaded, or which interfaces are left alone."""
-        self.flows.invalidate_all()
+        self.flows.forget_all()
         self.scrubbing = bool(self.main(p.PF_RULESET_SCRUB))
-        for table in self._fast.values():
-            table.clear()
-        if not self.scrubbing:  # with scrub rules every packet goes the long way
-            for proto in _DIRECT:
-                self._fast[PFIL_IN][proto] = self.states.going_in[proto]
-                self._fast[PFIL_OUT][proto] = self.states.going_out[proto]
 
     # -- what other parts ask
 
@@ -301,79 +293,62 @@ class Pf:
         )
 
     def _make_hook(self, direction: int) -> PacketHook:
-        """Return the hook of one direction, which decides the plain cases at once.
+        """Return the hook of one direction, for which packets with a path are decided at once.
 
         Every forwarded packet comes by twice, so it is one function with its surroundings bound, and
         what would be a call or a chain of attributes is spelt out.
         """
-        kif_of = self.kifs.by_ifp.get
-        table_of = self._fast[direction].get
-        clock, states, inbound = self.clock, self.states, direction == PFIL_IN
-        slow, flows = self._slow, self.flows
+        flows, clock, inbound = self.flows, self.clock, direction == PFIL_IN
+        path_of, dirty, kif_of, slow = (
+            flows.paths[direction].get, flows.dirty, self.kifs.by_ifp.get, self._slow,
+        )  # fmt: skip
 
         def hook(m: Mbuf, ifp: Ifnet, _direction: int) -> Mbuf | None:
-            kif = kif_of(ifp)
-            if kif is None or kif.skip:
-                return m
             tags = m.tags
             if tags is not None and "pf_generated" in tags:
                 return m
-            table = table_of(m.proto)
-            if table is None or m.hlen != 20 or m.ip_off & 0x3FFF:
-                return slow(m, kif, direction)
             data = m.data
-            state = table.get(data[12:24])
-            if state is None or not state.plain or (state.kif is not None and state.kif is not kif):
-                return slow(m, kif, direction)
-            size = m.ip_len
-            forward = state.direction == direction
-            timeout = state.timeout
-            # The timeout says that both sides of a UDP state, or of a TCP handshake, have spoken.
-            if timeout == _UDP_MULTIPLE:
-                if size < 28 or not 8 <= (data[24] << 8 | data[25]) <= size - 20:
+            path = path_of(data[12:24])
+            if (
+                path is None
+                or ifp is not path.ifp
+                or m.proto != path.proto
+                or m.hlen != 20
+                or m.ip_off & 0x3FFF
+            ):
+                kif = kif_of(ifp)
+                if kif is None or kif.skip:
+                    return m
+                if m.hlen != 20 or m.ip_off & 0x3FFF:
                     return slow(m, kif, direction)
-            elif timeout == _TCP_ESTABLISHED and size >= 40:
-                if forward:
-                    src, dst = state.src, state.dst
-                else:
-                    src, dst = state.dst, state.src
-                if data[28:36] != src.tail or dst.seqlo != src.tail_lo:
-                    if not in_window(src, dst, data, size):
-                        return slow(m, kif, direction)
-                else:
-                    # It acknowledges what the last one did: only its data are to be looked at.
-                    plen = size - src.tail_len
-                    if plen:
-                        # Octets from the lowest that may still come to the last of this segment.
-                        seqlo, room = src.seqlo, src.room
-                        reach = (_u32(data, 24)[0] - seqlo + room & _M) + plen
-                        if reach > (src.seqhi - seqlo & _M) + room or plen < 0:
-                            return slow(m, kif, direction)
-                        if reach > room:
-                            src.seqlo = seqlo + reach - room & _M
-            else:
-                return slow(m, kif, direction)
-            state.last = clock.now
-            states.searches += 1
-            rule = state.rule
-            if inbound:
-                if flows.open:
-                    m.flags |= M_CANFASTFWD
-                rule.pin += 1
-                rule.bin += size
-                kif.pin4 += 1
-                kif.bin4 += size
-            else:
-                rule.pout += 1
-                rule.bout += size
-                kif.pout4 += 1
-                kif.bout4 += size
-            if forward:
-                state.pin += 1
-                state.bin += size
-            else:
-                state.pout += 1
-                state.bout += size
+                path = flows.path(data[12:24], m.proto, direction, ifp)
+                if path is None:
+                    return slow(m, kif, direction)
+            size = m.ip_len
+            src = path.src
+            if src is None:
+                if size < 28 or not 8 <= (data[24] << 8 | data[25]) <= size - 20:
+                    return slow(m, path.kif, direction)
+            elif data[28:36] == src.tail and path.dst.seqlo == src.tail_lo:
+                # It acknowledges what the last one did: only its data are to be looked at.
+                plen = size - src.tail_len
+                if plen:
+                    # Octets from the lowest that may still come to the last of this segment.
+                    seqlo, room = src.seqlo, src.room
+                    reach = (_u32(data, 24)[0] - seqlo + room & _M) + plen
+                    if reach > (src.seqhi - seqlo & _M) + room or plen < 0:
+                        return slow(m, path.kif, direction)
+                    if reach > room:
+                        src.seqlo = seqlo + reach - room & _M
+            elif size < 40 or not in_window(src, path.dst, data, size):
+                return slow(m, path.kif, direction)
+            if not path.packets:
+                dirty.append(path)
+            path.packets += 1
+            path.octets += size
+            path.last = clock.now
+            if inbound and flows.open:
+                m.flags |= M_CANFASTFWD
             return m
 
         return hook

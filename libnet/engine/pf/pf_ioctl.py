@@ -719,7 +719,7 @@ class PfControl:
         if req.flags & ~p.PFI_IFLAG_SKIP or len(req.name) > 15:
             raise NetError("EINVAL")
         self.pf.kifs.set_flags(req.name, req.flags, 0)
-        self.pf.flows.invalidate_all()
+        self.pf.flows.forget_all()
         return req
 
     def clrifflag(self, req: p.PfIocIface) -> p.PfIocIface:
@@ -727,7 +727,7 @@ class PfControl:
         if req.flags & ~p.PFI_IFLAG_SKIP:
             raise NetError("EINVAL")
         self.pf.kifs.set_flags(req.name, 0, req.flags)
-        self.pf.flows.invalidate_all()
+        self.pf.flows.forget_all()
         return req
 
     def osfpflush(self, _arg: None) -> None:

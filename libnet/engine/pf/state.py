@@ -114,7 +114,7 @@ class State:
     last            second of the last packet       timeout   PFTM_* it is on
     packets, octets [in the state's direction, the other way]
     plain           nothing is to be done to its packets but to count them
-    cached          whether there are, or were, flows of it
+    cached          whether it may have paths (see flow)
     next_lan, next_gwy   states of the same key on other interfaces
     """
 

@@ -219,9 +219,11 @@ def script(seed: int) -> list[tuple[str, bytes, float]]:
     return steps
 
 
-def played(seed: int, maxflows: int) -> tuple[list[object], int]:
+def played(seed: int, maxflows: int, *, paths: bool = True) -> tuple[list[object], int]:
     """Return what comes out and what pfctl shows, packet by packet; and how many went by flows."""
     lab = PfLab(seed=seed)
+    if not paths:
+        lab.pf.flows.path = lambda *_: None
     lab.run(f"sysctl -w net.inet.ip.maxflows={maxflows}")
     lab.rules(RULES)
     seen: list[object] = []
@@ -243,6 +245,7 @@ def test_with_flows_and_without_everything_is_the_same(seed):
     slow, none = played(seed, 0)
     fast, some = played(seed, 256)
     assert fast == slow
+    assert played(seed, 256, paths=False) == (slow, 0)
     assert (none, some > 40) == (0, True)
 
 
