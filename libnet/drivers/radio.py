@@ -116,6 +116,8 @@ _IDLE, _CHANNEL, _OUT, _CLEAR, _ACKED = range(5)
 class VirtualRadio:
     """One radio; a libnet.engine.ieee80211.radio.Radio.
 
+    all_groups  whether group frames pass the filter whatever their network
+    stamps      whether beacons and probe responses get the timer's time
     stat  counters: tx, rx, retries, "excessive retries", "ack timeouts", "cts timeouts", "fcs errors",
           filtered, "queue full", and what else can become of a frame
     """
@@ -135,6 +137,8 @@ class VirtualRadio:
         self.port, self.address, self.modes = port, address, modes
         self.hostap, self.ibss, self.monitor = hostap, ibss, monitor
         self.power_save = True
+        self.all_groups = False
+        self.stamps = True
         self.txpower = TXPOWER_DBM
         low = FREQS_BG if {"11b", "11g"} & set(modes) else ()
         self.freqs: tuple[int, ...] = low + (FREQS_A if "11a" in modes else ())
@@ -201,6 +205,12 @@ class VirtualRadio:
         self._freq = freq
         self._sifs, self._slot = times_of(freq)
         self._listen()
+
+    def readdress(self, address: bytes) -> None:
+        """Take another station address."""
+        if address != self.address:
+            self.address = address
+            self._listen()
 
     def filter(self, *, bssid: bytes, promiscuous: bool, monitor: bool) -> None:
         """Say what is wanted besides frames to `address` and to groups."""
@@ -325,7 +335,7 @@ class VirtualRadio:
         flags = frame[1] | (_RETRY if job.retries else 0)
         # A PS-Poll has the association ID where others have the duration.
         duration = frame[2:4] if kind == _PS_POLL else nav.to_bytes(2, "little")
-        if kind in (_BEACON, _PROBE_RESP) and len(frame) >= _HEADER + 8:
+        if self.stamps and kind in (_BEACON, _PROBE_RESP) and len(frame) >= _HEADER + 8:
             stamp = (self.tsf() + STAMP_US) & 0xFFFFFFFFFFFFFFFF
             rest = frame[4:_HEADER] + stamp.to_bytes(8, "little") + frame[_HEADER + 8 :]
         else:
@@ -437,6 +447,8 @@ class VirtualRadio:
             return True
         if not to[0] & 1:
             return False
+        if self.all_groups:
+            return True
         if kind & _TYPE == _DATA:
             way = frame[1] & _DS
             if way == _FROM_DS:

@@ -1,0 +1,125 @@
+"""A radio outside on the air: what it asks for by messages, one of ours does for it.
+
+The radio outside is real, or Linux's simulated one, and has its own 802.11 layer; the relay in front of
+it speaks the messages of libnet.media.airout over a port that carries datagrams. Our radio takes turns,
+acknowledges frames to the address that the relay has told, repeats, and reports. It leaves timestamps as
+they come: the layer outside has stamped them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from libnet.clock import Dice
+from libnet.drivers.radio import VirtualRadio
+from libnet.engine.ieee80211.radio import Series
+from libnet.errors import NetError
+from libnet.media.airmodel import TXPOWER_DBM
+from libnet.media.airout import (
+    ACKED,
+    EVERY,
+    FAILED,
+    REFUSED,
+    RTS,
+    SHORTPRE,
+    USUAL_POWER,
+    BadMessage,
+    Received,
+    Send,
+    Status,
+    Tune,
+    build,
+    parse,
+)
+from libnet.media.airport import AirPort
+from libnet.media.port import Port
+from libnet.wire.phy import CCK_RATES, OFDM_RATES, RxInfo, TxStatus
+
+_RATES = frozenset(CCK_RATES + OFDM_RATES)
+
+
+class AirRelay:
+    """Carries between *port*, an antenna, and *outside*, a port whose frames are the messages.
+
+    stat  of outside: with "bad version", "bad kind", "bad length", "bad rates", "bad direction" and
+          "bad frequency" for messages that cannot be followed
+    """
+
+    def __init__(self, port: AirPort, outside: Port, dice: Dice, address: bytes) -> None:
+        self.outside = outside
+        self.stat = outside.stat
+        radio = self.radio = VirtualRadio(port, dice, address)
+        radio.all_groups = True
+        radio.stamps = False
+        radio.receive = self._received
+        outside.receive = self._messages
+        radio.start()
+
+    def close(self) -> None:
+        """Take the antenna away and close the port."""
+        self.radio.close()
+        self.outside.close()
+
+    def _received(self, frame: bytes, info: RxInfo) -> None:
+        self.outside.send(
+            build(
+                Received(info.freq, info.rate, info.signal, info.noise, info.flags, info.tsf, frame)
+            )
+        )
+
+    def _messages(self, messages: Sequence[bytes]) -> None:
+        for octets in messages:
+            try:
+                message = parse(octets)
+            except BadMessage as exc:
+                self.stat[str(exc)] += 1
+                continue
+            if isinstance(message, Send):
+                self._send(message)
+            elif isinstance(message, Tune):
+                self._tune(message)
+            else:
+                self.stat["bad direction"] += 1
+
+    def _tune(self, message: Tune) -> None:
+        radio = self.radio
+        radio.readdress(message.address)
+        radio.filter(bssid=bytes(6), promiscuous=False, monitor=bool(message.flags & EVERY))
+        if not message.freq:
+            radio.stop()
+        elif self._goto(message.freq):
+            radio.start()
+
+    def _goto(self, freq: int) -> bool:
+        try:
+            self.radio.tune(freq)
+        except NetError:
+            self.stat["bad frequency"] += 1
+            return False
+        return True
+
+    def _send(self, message: Send) -> None:
+        """Send, on the frequency that the message names, and report."""
+        cookie = message.cookie
+
+        def done(status: TxStatus) -> None:
+            result = ACKED if status.acked else FAILED
+            self.outside.send(build(Status(cookie, result, status.rate, status.retries)))
+
+        radio = self.radio
+        radio.txpower = TXPOWER_DBM if message.power == USUAL_POWER else message.power
+        series: Series = [pair for pair in message.series if pair[0] in _RATES]
+        if not series:
+            self.stat["bad rates"] += 1
+        if not (
+            series
+            and self._goto(message.freq)
+            and radio.transmit(
+                message.frame,
+                series,
+                rts=bool(message.flags & RTS),
+                short_preamble=bool(message.flags & SHORTPRE),
+                done=done,
+            )
+        ):
+            self.outside.send(build(Status(cookie, REFUSED, 0, 0)))
