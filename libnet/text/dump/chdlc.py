@@ -10,7 +10,10 @@ from libnet.text.dump.numbers import ETHERTYPES
 
 _ip6 = lazy("ip6.ip6_print")
 _mpls = lazy("mpls.mpls_print")
+_isoclns = lazy("isoclns.isoclns_print")
 _SLARP: Final = 0x8035
+_OSI: Final = 0xFEFE
+_OSI_NLPIDS: Final = (0x81, 0x82, 0x83)
 _CASTS: Final = {0x0F: "unicast", 0x8F: "bcast"}
 
 
@@ -39,6 +42,14 @@ def chdlc_print(ndo: Ndo, b: bytes, o: int, length: int) -> int:
         _slarp(ndo, b, o + 4, length - 4)
     elif proto in (0x8847, 0x8848):
         _mpls(ndo, b, o + 4, length - 4)
+    elif proto == _OSI:
+        if length < 6:
+            ndo.trunc()
+        # One octet of nothing may stand before what is OSI's.
+        elif b[o + 5] in _OSI_NLPIDS:
+            _isoclns(ndo, b, o + 5, length - 5)
+        else:
+            _isoclns(ndo, b, o + 4, length - 4)
     elif not ndo.eflag:
         ndo.p(f"unknown CHDLC protocol (0x{proto:04x})")
     return 4

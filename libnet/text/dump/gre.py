@@ -19,6 +19,7 @@ _PAYLOADS: Final[dict[int, Printer]] = {
     0x86DD: lazy("ip6.ip6_print"),
     0x8847: lazy("mpls.mpls_print"),
     0x6558: ether_print,
+    0x00FE: lazy("isoclns.isoclns_print"),
 }
 _ppp = lazy("ppp.ppp_print")
 

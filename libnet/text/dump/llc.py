@@ -46,6 +46,7 @@ _CISCO: Final[dict[int, Printer]] = {
     0x010C: lazy("stp.stp_print"),
 }
 _stp = lazy("stp.stp_print")
+_isoclns = lazy("isoclns.isoclns_print")
 
 
 def llc_print(
@@ -86,6 +87,9 @@ def llc_print(
             return hdrlen
         if ssap == 0x06:
             ip_print(ndo, b, at, rest)
+            return hdrlen
+        if ssap == 0xFE:
+            _isoclns(ndo, b, at, rest)
             return hdrlen
     if not ndo.eflag:
         _ends(ndo, dsap, ssap, src, dst)

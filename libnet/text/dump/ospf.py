@@ -54,21 +54,21 @@ _RI_CAPABILITIES: Final = (
 )  # fmt: skip
 _LLS_TLVS: Final = {1: "Extended Options", 2: "MD5 Authentication"}
 _TOPOLOGIES: Final = {0: "default", 1: "multicast", 2: "management"}
-_BC_MODELS: Final = {
+BC_MODELS: Final = {
     0: "Russian dolls",
     1: "Maximum allocation",
     254: "Maximum allocation with E-LSP support",
 }
-_PROTECTION: Final = (
+PROTECTION: Final = (
     (1, "Extra Traffic"), (2, "Unprotected"), (4, "Shared"), (8, "Dedicated 1:1"),
     (16, "Dedicated 1+1"), (32, "Enhanced"), (64, "Reserved"), (128, "Reserved"),
 )  # fmt: skip
-_SWITCHING: Final = {
+SWITCHING: Final = {
     1: "Packet-Switch Capable-1", 2: "Packet-Switch Capable-2", 3: "Packet-Switch Capable-3",
     4: "Packet-Switch Capable-4", 51: "Layer-2 Switch Capable",
     100: "Time-Division-Multiplex", 150: "Lambda-Switch Capable", 200: "Fiber-Switch Capable",
 }  # fmt: skip
-_ENCODINGS: Final = {
+ENCODINGS: Final = {
     1: "Packet", 2: "Ethernet V2/DIX", 3: "ANSI/ETSI PDH", 4: "Reserved",
     5: "SDH ITU-T G.707/SONET ANSI T1.105", 6: "Reserved", 7: "Digital Wrapper",
     8: "Lambda (photonic)", 9: "Fiber", 10: "Reserved", 11: "FiberChannel",
@@ -427,7 +427,7 @@ def _invalid(ndo: Ndo, why: str) -> None:
     raise _Stop
 
 
-def _mbps(b: bytes, o: int) -> str:
+def mbps(b: bytes, o: int) -> str:
     """Return octets a second, an IEEE 754 single, as megabits; each step in single precision."""
     value = _FLOAT.unpack_from(b, o)[0] * 8
     if abs(value) > _LARGEST:
@@ -483,33 +483,33 @@ def _te_value(ndo: Ndo, b: bytes, at: int, kind: int, size: int) -> int:
     elif kind in (3, 4):
         p(f", {ndo.ipaddr(b, at)}")
     elif kind in (6, 7):
-        p(f", {_mbps(b, at)}")
+        p(f", {mbps(b, at)}")
     elif kind == 8:
         if size != 32:
             _invalid(ndo, " != 32")
         for i in range(8):
-            p(f"\n\t\tTE-Class {i}: {_mbps(b, at + 4 * i)}")
+            p(f"\n\t\tTE-Class {i}: {mbps(b, at + 4 * i)}")
     elif kind == 17:
         if size < 4:
             _invalid(ndo, " < 4")
-        p(f"\n\t\tBandwidth Constraints Model ID: {_BC_MODELS.get(b[at], 'unknown')} ({b[at]})")
+        p(f"\n\t\tBandwidth Constraints Model ID: {BC_MODELS.get(b[at], 'unknown')} ({b[at]})")
         if size % 4:
             _invalid(ndo, f"\n\t\tlength {size} != N x 4")
         if size > 36:
             _invalid(ndo, f"\n\t\tlength {size} > 36")
         for i in range((size - 4) // 4):
-            p(f"\n\t\t  Bandwidth constraint CT{i}: {_mbps(b, at + 4 + 4 * i)}")
+            p(f"\n\t\t  Bandwidth constraint CT{i}: {mbps(b, at + 4 + 4 * i)}")
     elif kind == 5:
         p(f", Metric {u4(b, at)}")
     elif kind == 14:
-        p(f", {bittok2str(_PROTECTION, 'none', b[at])}")
+        p(f", {bittok2str(PROTECTION, 'none', b[at])}")
     elif kind == 15:
         if size < 36:
             _invalid(ndo, " < 36")
-        p(f"\n\t\tInterface Switching Capability: {_SWITCHING.get(b[at], 'Unknown')}")
-        p(f"\n\t\tLSP Encoding: {_ENCODINGS.get(b[at + 1], 'Unknown')}\n\t\tMax LSP Bandwidth:")
+        p(f"\n\t\tInterface Switching Capability: {SWITCHING.get(b[at], 'Unknown')}")
+        p(f"\n\t\tLSP Encoding: {ENCODINGS.get(b[at + 1], 'Unknown')}\n\t\tMax LSP Bandwidth:")
         for i in range(8):
-            p(f"\n\t\t  priority level {i}: {_mbps(b, at + 4 + 4 * i)}")
+            p(f"\n\t\t  priority level {i}: {mbps(b, at + 4 + 4 * i)}")
     elif kind == 1:
         if size != 1:
             _invalid(ndo, " != 1")

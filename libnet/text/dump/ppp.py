@@ -59,6 +59,7 @@ _PAYLOADS: Final[dict[int, Printer]] = {
     0x21: ip_print,
     0x86DD: lazy("ip6.ip6_print"),
     0x57: lazy("ip6.ip6_print"),
+    0x23: lazy("isoclns.isoclns_print"),
     0x281: lazy("mpls.mpls_print"),
     0x283: lazy("mpls.mpls_print"),
 }
