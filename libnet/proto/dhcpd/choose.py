@@ -107,7 +107,9 @@ class Chooser:
             return Choice(None, True, INCORRECT, ())
         table = self._table
         uid, hardware = request.client_id, request.hardware
-        by_uid = self._first(table.by_uid(uid), request, network) if uid is not None else None
+        by_uid = self._first(table.offered_to(hardware, uid), request, network)
+        if uid is not None:
+            by_uid = self._first(table.by_uid(uid), request, network) or by_uid
         # What nobody has any more is given back to the same hardware whatever it calls itself now.
         by_hardware = self._first(table.by_hardware(hardware), request, network, any_uid=True)
         named = table.lease(addr) if addr else None

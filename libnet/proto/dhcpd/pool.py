@@ -97,6 +97,7 @@ class Table:
         self.by_addr: dict[int, Lease] = {}
         self.fixed = frozenset(fixed)
         self.pools: dict[int, list[Pool]] = {}  # by id of the network
+        self._offered: dict[object, dict[int, Lease]] = {}
         self._by_uid: dict[bytes, dict[int, Lease]] = {}
         self._by_hardware: dict[Hardware, dict[int, Lease]] = {}
         self._spans: list[tuple[int, int, Range, Pool]] = []
@@ -155,6 +156,24 @@ class Table:
     def by_hardware(self, hardware: Hardware) -> list[Lease]:
         """Return leases of a hardware address, those in use first, then the latest."""
         return _best(self._by_hardware.get(hardware))
+
+    def offered_to(self, hardware: Hardware, uid: bytes | None) -> list[Lease]:
+        """Return the addresses that are held for a client."""
+        return _best(self._offered.get(hardware if uid is None else uid))
+
+    def hold(self, lease: Lease, hardware: Hardware, uid: bytes | None, ends: float) -> None:
+        """Keep *lease* for a client until *ends*."""
+        self.let_go(lease)
+        lease.offered, lease.offer_ends = (hardware, uid), ends
+        self._offered.setdefault(hardware if uid is None else uid, {})[lease.addr] = lease
+        self.set_state(lease, lease.state)
+
+    def let_go(self, lease: Lease) -> None:
+        """Keep *lease* for nobody any more; set_state() is to follow."""
+        if lease.offered is not None:
+            hardware, uid = lease.offered
+            _drop(self._offered, hardware if uid is None else uid, lease.addr)
+            lease.offered = None
 
     def assign(self, lease: Lease, hardware: Hardware | None, uid: bytes | None) -> None:
         """Say whose *lease* is."""

@@ -310,7 +310,7 @@ class Server:
         for lease in self.table.due(self._calendar()):
             if lease.offered is not None:
                 # Nobody came for it. Those that never were held go before it now.
-                lease.offered = None
+                self.table.let_go(lease)
                 if lease.state == FREE:
                     lease.ends = max(lease.ends, int(lease.offer_ends))
                 self.table.set_state(lease, lease.state)
@@ -322,7 +322,7 @@ class Server:
     def _free(self, lease: Lease) -> None:
         """Give an address back to its pool, and write that down."""
         self._unbill(lease)
-        lease.offered = None
+        self.table.let_go(lease)
         lease.promised = 0
         lease.variables.clear()
         lease.agent.clear()
@@ -383,6 +383,7 @@ class Server:
         packet = _Packet(request, port, src)
         packet.network = locate(self.config, request, port)
         packet.fixed = self._chooser.identify(request, packet.network)
+        self._recall(request)
         lines: list[tuple[str, str]] = []
         match(self.config, request, self._resolver, lines)
         self._say_all(lines)
@@ -397,6 +398,18 @@ class Server:
             d.DHCPRELEASE: self._release,
             d.DHCPINFORM: self._inform,
         }[packet.kind](packet)
+
+    def _recall(self, request: Request) -> None:
+        """Put in what the relay said when the lease was made: renewals do not pass it (RFC 3046)."""
+        if request.agent or request.giaddr or not request.message.ciaddr:
+            return
+        lease = self.table.by_addr.get(request.message.ciaddr)
+        if (
+            lease is not None
+            and lease.state == ACTIVE
+            and lease.belongs_to(request.hardware, request.client_id)
+        ):
+            request.agent = dict(lease.agent)
 
     def _unexpected(self, message: d.Dhcp, port: Port) -> None:
         """Pass over a message that no client sends, or that is not answered here."""
@@ -649,8 +662,6 @@ class Server:
         request.lease = lease
         request.static = lease.static
         request.address = lease.addr
-        if lease.agent and not request.agent and not request.giaddr:
-            request.agent = dict(lease.agent)  # RFC 3046: renewals do not pass the relay
         settings = self._settings(packet, self._where(lease), lease)
         self._say_all(settings.log)
         if kind == d.DHCPOFFER and self._too_soon(packet, settings, line):
@@ -780,10 +791,9 @@ class Server:
         request = packet.request
         if lease.state == ACTIVE:
             return  # its own
-        lease.offered = (request.hardware, request.client_id)
         keep = settings.number("offer-lease-time", OFFER_S)
-        lease.offer_ends = self._calendar() + max(keep, 1)
-        self.table.set_state(lease, lease.state)
+        ends = self._calendar() + max(keep, 1)
+        self.table.hold(lease, request.hardware, request.client_id, ends)
 
     def _bind(
         self,
@@ -797,7 +807,7 @@ class Server:
         """Make the address the client's, and write that down."""
         request, now = packet.request, int(self._calendar())
         same = lease.state == ACTIVE and lease.belongs_to(request.hardware, request.client_id)
-        lease.offered = None
+        self.table.let_go(lease)
         uid = request.client_id
         if settings.flag("ignore-client-uids", False):
             uid = None
@@ -828,7 +838,7 @@ class Server:
         self._say(ERROR, f"Abandoning IP address {inet_ntoa(lease.addr)}: {why}")
         self._pings.pop(lease.addr, None)
         now = int(self._calendar())
-        lease.offered = None
+        self.table.let_go(lease)
         lease.hostname = ""
         lease.promised = 0
         lease.starts = now
