@@ -1,9 +1,10 @@
-"""The process behind `lab tap`, `lab dgram` and `lab capture --background`: one that carries frames.
+"""The process behind `lab tap`, `dgram`, `radio` and `capture --background`: one that carries frames.
 
     python -m cmds._labd KIND key=value …
 
-KIND is tap, dgram or capture; `segment` is the segment's directory, `record` the file that tells of
-this process while it lives, `ready` a descriptor that gets "ok" or the reason why not, `fd` the TAP.
+KIND is tap, dgram, radio or capture; `segment` is the directory of a segment, or with `air` of an air,
+`record` the file that tells of this process while it lives, `ready` a descriptor that gets "ok" or the
+reason why not, `fd` the TAP.
 Imports little: it stays in memory, and its latency is that of every packet.
 """
 
@@ -55,9 +56,49 @@ def _bridge(loop: Loop, spec: dict[str, str], outside: OutsidePort) -> Callable[
     return close
 
 
+def _radio(loop: Loop, spec: dict[str, str]) -> Callable[[], None]:
+    from libnet.drivers.airrelay import AirRelay
+    from libnet.loop.host import RealDice
+    from libnet.media.airunix import UnixAirPort
+    from libnet.media.dgram import DgramPort
+
+    outside = DgramPort(loop, spec["local"], spec["remote"])
+    try:
+        port = UnixAirPort(loop, spec["segment"], spec["label"])
+    except BaseException:
+        outside.close()
+        raise
+    return AirRelay(port, outside, RealDice(), bytes.fromhex(spec["mac"])).close
+
+
+def _capture_air(loop: Loop, spec: dict[str, str]) -> Callable[[], None]:
+    from libnet.media.airpcap import AirRecorder
+    from libnet.media.airunix import UnixAirPort
+
+    file = open(spec["file"], "wb")  # noqa: SIM115 - it is open as long as the process lives
+    port = UnixAirPort(loop, spec["segment"], spec["label"], role="all")
+    recorder = AirRecorder(
+        file,
+        loop.clock.wall,
+        snaplen=int(spec["snaplen"]),
+        count=int(spec["count"]),
+        done=loop.stop,
+    )
+    recorder.writer.flush()
+    port.heard = recorder.heard
+
+    def close() -> None:
+        port.close()
+        file.close()
+
+    return close
+
+
 def _capture(loop: Loop, spec: dict[str, str]) -> Callable[[], None]:
     from libnet.media.pcap import PcapRecorder
 
+    if spec.get("air") == "1":
+        return _capture_air(loop, spec)
     file = open(spec["file"], "wb")  # noqa: SIM115 - it is open as long as the process lives
     port = UnixPort(loop, spec["segment"], spec["label"], role="all")
     recorder = PcapRecorder(
@@ -77,7 +118,7 @@ def _capture(loop: Loop, spec: dict[str, str]) -> Callable[[], None]:
     return close
 
 
-KINDS = {"tap": _tap, "dgram": _dgram, "capture": _capture}
+KINDS = {"tap": _tap, "dgram": _dgram, "radio": _radio, "capture": _capture}
 
 
 def main(argv: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""lab(1): the wires of a world, what is wrong with them, and what else is plugged in.
+"""lab(1): the wires and airs of a world, what is wrong with them, and what else is plugged in.
 
 The parts, in this order: the commands; the processes that carry frames for some of them, which are
 told of in WORLD/run/lab/; what `up` reads.
@@ -58,7 +58,7 @@ def run(argv: Sequence[str], ctx: Ctx) -> int:
 
 @click.group()
 def lab() -> None:
-    """Manage the segments of a world and what is plugged into them."""
+    """Manage the segments and airs of a world and what is plugged into them."""
 
 
 class _SegmentName(click.ParamType):  # type: ignore[type-arg, unused-ignore]
@@ -72,10 +72,26 @@ class _SegmentName(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 
 
 SEGMENT: Final = click.argument("segment", type=_SegmentName())
+AIR: Final = click.argument("air", type=_SegmentName())
 
 
-def _directory(ctx: Ctx, segment: str) -> str:
-    return os.path.join(ctx.box.segments, segment)
+def _directory(ctx: Ctx, segment: str, *, air: bool = False) -> str:
+    return os.path.join(ctx.box.airs if air else ctx.box.segments, segment)
+
+
+def _labair() -> Any:
+    """Return the part about airs, which other verbs do not pay for."""
+    from cmds import _labair
+
+    return _labair
+
+
+@contextlib.contextmanager
+def _air_errors() -> Iterator[None]:
+    try:
+        yield
+    except _labair().AirError as exc:
+        raise LabError(str(exc)) from None
 
 
 # Ports to the outside.
@@ -174,6 +190,35 @@ def undgram(ctx: Ctx, segment: str, local: str | None) -> None:
     _stop_all(ctx, "dgram", segment, {"local": os.path.abspath(local)} if local else {})
 
 
+@lab.command()
+@AIR
+@click.option("--local", required=True, metavar="PATH", help="Where we receive.")
+@click.option("--remote", required=True, metavar="PATH", help="Where the other end receives.")
+@click.option("--mac", default="", help="Its station address, until it tells.")
+@click.option("--label", default="", metavar="BOX:NIC", help="What a place is given to.")
+@click.pass_obj
+def radio(ctx: Ctx, air: str, local: str, remote: str, mac: str, label: str) -> None:
+    """Let a radio outside, behind a pair of Unix datagram sockets, onto AIR: iopkt-air(5)."""
+    local, remote = os.path.abspath(local), os.path.abspath(remote)
+    address = mac.replace(":", "").lower() or "020000000000"
+    if len(address) != 12 or not all(c in "0123456789abcdef" for c in address):
+        raise click.UsageError(f"{mac}: not a MAC address")
+    name = re.sub(r"[~/]", "_", os.path.basename(local))
+    with _air_errors():
+        label = _labair().label_of(label) if label else f"radio.{name}"
+    _start(ctx, "radio", air, label, air=True, local=local, remote=remote, mac=address)
+
+
+@lab.command()
+@AIR
+@click.option("--local", default=None, metavar="PATH", help="Only the one that receives here.")
+@click.pass_obj
+def unradio(ctx: Ctx, air: str, local: str | None) -> None:
+    """Take radios outside off AIR."""
+    want = {"local": os.path.abspath(local)} if local else {}
+    _stop_all(ctx, "radio", air, want, air=True)
+
+
 # Captures.
 
 
@@ -190,6 +235,7 @@ def undgram(ctx: Ctx, segment: str, local: str | None) -> None:
 )
 @click.option("--background", is_flag=True, help="Record until capture --stop.")
 @click.option("--stop", is_flag=True, help="End the recordings in the background.")
+@click.option("--air", is_flag=True, help="SEGMENT is an air: 802.11 frames with radiotap.")
 @click.pass_obj
 def capture(
     ctx: Ctx,
@@ -199,24 +245,26 @@ def capture(
     snaplen: int,
     background: bool,
     stop: bool,
+    air: bool,
 ) -> None:
     """Record what passes on SEGMENT, for tcpdump and its kin."""
     if stop:
         if file or count or background:
             raise click.UsageError("--stop goes with nothing else")
-        _stop_all(ctx, "capture", segment, {})
+        _stop_all(ctx, "capture", segment, {}, air=air)
     elif file is None:
         raise click.UsageError("Missing option '-w'.")
     elif background:
         if file == "-":
             raise click.UsageError("--background needs a file")
         where = os.path.abspath(file)
-        _start(ctx, "capture", segment, "capture", file=where, snaplen=snaplen, count=count or 0)
+        what = {"file": where, "snaplen": snaplen, "count": count or 0}
+        _start(ctx, "capture", segment, "capture", air=air, **what)
     else:
-        _capture(ctx, segment, file, count or 0, snaplen)
+        _capture(ctx, segment, file, count or 0, snaplen, air=air)
 
 
-def _capture(ctx: Ctx, segment: str, file: str, count: int, snaplen: int) -> None:
+def _capture(ctx: Ctx, segment: str, file: str, count: int, snaplen: int, *, air: bool) -> None:
     import signal
 
     from libnet.loop.loop import Loop
@@ -228,10 +276,16 @@ def _capture(ctx: Ctx, segment: str, file: str, count: int, snaplen: int) -> Non
         loop.on_signal(signum, loop.stop)
     out = os.dup(1) if file == "-" else file
     with open(out, "wb") as sink:
-        recorder = PcapRecorder(sink, loop.clock.wall, snaplen=snaplen, count=count, done=loop.stop)
-        recorder.writer.flush()
-        port = UnixPort(loop, _directory(ctx, segment), "capture", role="all")
-        port.receive = recorder.receive
+        how: dict[str, Any] = {"snaplen": snaplen, "count": count}
+        recorder: Any
+        port: Any
+        if air:
+            recorder, port = _labair().record(ctx, segment, sink, loop=loop, **how)
+        else:
+            recorder = PcapRecorder(sink, loop.clock.wall, done=loop.stop, **how)
+            recorder.writer.flush()
+            port = UnixPort(loop, _directory(ctx, segment), "capture", role="all")
+            port.receive = recorder.receive
         ctx.stderr.write(f"{ctx.prog}: recording {segment}\n")
         ctx.stderr.flush()
         try:
@@ -436,6 +490,60 @@ def cable(ctx: Ctx, nic: str, state: str) -> None:
         tell(_directory(ctx, segment), LINK, label=label)
 
 
+# Airs.
+
+
+@lab.command("air")
+@AIR
+@click.option("--exponent", type=float, metavar="N", help="Of the path loss.")
+@click.option("--noise", type=float, metavar="DBM", help="The noise floor.")
+@click.option("--sense", type=float, metavar="DBM", help="What a sender waits for.")
+@click.option("--capture", type=float, metavar="DB", help="By which the stronger frame wins.")
+@click.option("--loss", type=float, metavar="PCT", help="Frames that get lost besides.")
+@click.option("--seed", type=int, help="Where the dice start.")
+@click.option("--clear", is_flag=True, help="Make the air like any.")
+@click.pass_obj
+def air_(ctx: Ctx, /, air: str, clear: bool, **given: Any) -> None:
+    """Change the properties of AIR; with no options, show them."""
+    changes = {name: value for name, value in given.items() if value is not None}
+    if clear and changes:
+        raise click.UsageError("--clear goes with nothing else")
+    part = _labair()
+    with _air_errors():
+        if clear:
+            part.reset(ctx, air)
+        elif changes:
+            part.change(ctx, air, changes)
+        else:
+            how, _places = part.read(_directory(ctx, air, air=True))
+            ctx.stdout.write(f"{air}: {part.words(how)}\n")
+
+
+@lab.command(context_settings={"ignore_unknown_options": True})
+@click.argument("nic", metavar="BOX:NIC")
+@click.argument("metres", nargs=-1, metavar="[X Y [Z]]")
+@click.option("--air", default="", help="The air; without it, the one the radio is in.")
+@click.option("--clear", is_flag=True, help="Forget its place.")
+@click.pass_obj
+def place(ctx: Ctx, nic: str, metres: tuple[str, ...], air: str, clear: bool) -> None:
+    """Put the antenna of a radio somewhere, in metres; with no place, show it."""
+    from libnet.media.airmodel import position
+
+    if air and not _SEGMENT.match(air):
+        raise click.UsageError(f"{air!r} cannot name an air")
+    where = None
+    if metres:
+        if clear:
+            raise click.UsageError("--clear goes with no place")
+        try:
+            where = position([float(word) for word in metres])
+        except ValueError:
+            text = " ".join(metres)
+            raise click.UsageError(f"{text}: two or three numbers of metres are wanted") from None
+    with _air_errors():
+        ctx.stdout.write(_labair().place(ctx, nic, where, air=air, remove=clear))
+
+
 # What there is.
 
 
@@ -443,7 +551,7 @@ def cable(ctx: Ctx, nic: str, state: str) -> None:
 @click.option("-v", "--verbose", is_flag=True, help="Ask every port for its counters.")
 @click.pass_obj
 def status(ctx: Ctx, verbose: bool) -> None:
-    """Show segments, the ports on them, and what carries frames for the outside."""
+    """Show segments and airs, the ports on them, and what carries frames for the outside."""
     from tabulate import tabulate
 
     from libnet.media.unixseg import (
@@ -480,6 +588,7 @@ def status(ctx: Ctx, verbose: bool) -> None:
     if ends:
         heads = ["port", "segment", "kind", *(["counters"] if verbose else [])]
         out.write("\n" + tabulate(ends, heads, disable_numparse=True) + "\n")
+    _status_airs(ctx, verbose=verbose)
     carriers = [
         (c["kind"], os.path.basename(c["segment"]), _what(c), str(c["pid"])) for c in _records(ctx)
     ]
@@ -493,6 +602,35 @@ def status(ctx: Ctx, verbose: bool) -> None:
             out.write("\ncables down: " + " ".join(names) + "\n")
 
 
+def _status_airs(ctx: Ctx, *, verbose: bool) -> None:
+    """Show airs and the antennas in them, if there are any."""
+    from tabulate import tabulate
+
+    if not os.path.isdir(ctx.box.airs):
+        return
+    spaces, ends = _labair().rows(ctx)
+    if not spaces:
+        return
+    out = ctx.stdout
+    out.write(
+        "\n" + tabulate(spaces, ["air", "radios", "properties"], disable_numparse=True) + "\n"
+    )
+    if not ends:
+        return
+    heads = ["port", "air", "kind", "place"]
+    rows = [list(end[:4]) for end in ends]
+    if verbose:
+        heads.append("counters")
+        asked = {
+            air: _ask(ctx, air, sum(end[1] == air for end in ends), air=True)
+            for air in {end[1] for end in ends}
+        }
+        for row, end in zip(rows, ends, strict=True):
+            told = asked[end[1]].get(end[4])
+            row.append("no answer" if told is None else _counts(told))
+    out.write("\n" + tabulate(rows, heads, disable_numparse=True) + "\n")
+
+
 def _counts(told: dict[str, Any]) -> str:
     rest = {k: v for k, v in told.items() if k not in ("label", "carrier")}
     words = [f"{name.replace(' ', '-')}={value}" for name, value in sorted(rest.items())]
@@ -503,7 +641,7 @@ def _what(carrier: dict[str, Any]) -> str:
     if carrier["kind"] == "tap":
         where = f"{carrier['ifname']} in {carrier['netns'] or 'the host'}"
         return f"{where} {carrier['address']}".rstrip()
-    if carrier["kind"] == "dgram":
+    if carrier["kind"] in ("dgram", "radio"):
         return f"{carrier['local']} to {carrier['remote']}"
     return str(carrier["file"])
 
@@ -516,13 +654,13 @@ def _segments(ctx: Ctx) -> list[str]:
     return sorted(name for name in names if _SEGMENT.match(name))
 
 
-def _ask(ctx: Ctx, segment: str, count: int) -> dict[int, dict[str, Any]]:
+def _ask(ctx: Ctx, segment: str, count: int, *, air: bool = False) -> dict[int, dict[str, Any]]:
     """Return the counters of the ports that answer, by number."""
     from libnet.loop.loop import Loop
     from libnet.media.unixseg import Asker
 
     loop = Loop()
-    asker = Asker(loop, _directory(ctx, segment))
+    asker = Asker(loop, _directory(ctx, segment, air=air))
     try:
         asker.ask()
         until = loop.clock.now + REPORT_S
@@ -541,10 +679,12 @@ def _run_dir(ctx: Ctx) -> str:
     return os.path.join(ctx.box.world, "run", "lab")
 
 
-def _start(ctx: Ctx, kind: str, segment: str, label: str, **spec: Any) -> None:
+def _start(
+    ctx: Ctx, kind: str, segment: str, label: str, *, air: bool = False, **spec: Any
+) -> None:
     """Start a carrier and wait until it carries. Raises LabError with its reason if it does not.
 
-    fd   a descriptor that it inherits
+    air  whether *segment* is an air       fd  a descriptor that it inherits
     """
     import cmds._labd
 
@@ -558,7 +698,8 @@ def _start(ctx: Ctx, kind: str, segment: str, label: str, **spec: Any) -> None:
         for fd in (write, spec.get("fd", -1)):
             if fd >= 0:
                 os.set_inheritable(fd, True)
-        spec["segment"], spec["label"] = _directory(ctx, segment), label
+        spec["segment"], spec["label"] = _directory(ctx, segment, air=air), label
+        spec["air"] = int(air)
         spec["record"] = os.path.join(
             directory, f"{kind}.{os.getpid()}.{read}.{os.urandom(4).hex()}"
         )
@@ -600,7 +741,7 @@ def _records(ctx: Ctx) -> Iterator[dict[str, Any]]:
     except FileNotFoundError:
         return
     for name in names:
-        if name.partition(".")[0] not in ("tap", "dgram", "capture") or name.endswith("~"):
+        if name.partition(".")[0] not in ("tap", "dgram", "capture", "radio") or name.endswith("~"):
             continue
         path = os.path.join(directory, name)
         try:
@@ -625,9 +766,11 @@ def _born(pid: Any) -> int | None:
     return born(pid) if type(pid) is int and pid > 0 else None
 
 
-def _stop_all(ctx: Ctx, kind: str, segment: str, want: dict[str, str]) -> None:
+def _stop_all(
+    ctx: Ctx, kind: str, segment: str, want: dict[str, str], *, air: bool = False
+) -> None:
     """End the carriers of *kind* on *segment* that agree with *want*. Raises LabError for none."""
-    directory = _directory(ctx, segment)
+    directory = _directory(ctx, segment, air=air)
     found = [
         record
         for record in _records(ctx)
@@ -685,20 +828,29 @@ _LISTS: Final[tuple[tuple[str, dict[str, type], tuple[str, ...]], ...]] = (
     ("tap", _TAP_KEYS, ("segment",)),
     ("capture", _CAPTURE_KEYS, ("segment", "file")),
 )
-_TOP_KEYS: Final[dict[str, type]] = {"segment": dict, "box": dict, "tap": list, "capture": list}
+_TOP_KEYS: Final[dict[str, type]] = {
+    "segment": dict,
+    "air": dict,
+    "box": dict,
+    "tap": list,
+    "capture": list,
+}
 
 
 @lab.command()
 @click.argument("file")
 @click.pass_obj
 def up(ctx: Ctx, file: str) -> None:
-    """Bring up the segments, boxes, taps and captures that the TOML FILE describes."""
+    """Bring up the segments, airs, boxes, taps and captures that the TOML FILE describes."""
     conf = read_topology(file)
     note = os.path.join(_run_dir(ctx), "up.json")
     if os.path.exists(note):
         raise LabError("a lab is up already; lab down ends it")
     for name, how in conf["segment"].items():
         set_impairments(_directory(ctx, name), how)
+    for name, (properties, places) in conf["air"].items():
+        with _air_errors():
+            _labair().write(_directory(ctx, name, air=True), properties, places)
     from libnet.lab.world import BadHardware, World, WorldError
 
     world = World(ctx.box.world)
@@ -710,7 +862,8 @@ def up(ctx: Ctx, file: str) -> None:
         raise LabError(f"{file}: {exc}") from None
     os.makedirs(_run_dir(ctx), 0o700, exist_ok=True)
     with open(note, "w", encoding="utf-8") as out:
-        json.dump({"boxes": list(conf["box"]), "segments": list(conf["segment"])}, out)
+        told = {"boxes": conf["box"], "segments": conf["segment"], "airs": conf["air"]}
+        json.dump({kind: list(names) for kind, names in told.items()}, out)
     for row in conf["tap"]:
         row = {"netns": "", "ifname": "iopkt0", "address": [], **row}
         start_tap(ctx, row.pop("segment"), addresses=row.pop("address"), **row)
@@ -734,6 +887,7 @@ def down(ctx: Ctx, remove: bool) -> None:
         with open(note, encoding="utf-8") as file:
             told = json.load(file)
         boxes, segments = list(told["boxes"]), list(told["segments"])
+        spaces = list(told.get("airs", []))
     except FileNotFoundError:
         raise LabError("no lab is up") from None
     except (ValueError, KeyError, TypeError):
@@ -746,6 +900,9 @@ def down(ctx: Ctx, remove: bool) -> None:
         _stop(record)
     for name in segments:
         set_impairments(_directory(ctx, name), Impairments())
+    for name in spaces:
+        with _air_errors():
+            _labair().clear(ctx, name)
     os.unlink(note)
 
 
@@ -761,7 +918,9 @@ def _box(ctx: Ctx, *argv: str) -> int:
 
 
 def read_topology(file: str) -> dict[str, Any]:
-    """Read and check a topology: {"segment": {name: Impairments}, "box", "tap", "capture"}.
+    """Read and check a topology: {"segment": {name: Impairments}, "air", "box", "tap", "capture"}.
+
+    "air" is {name: (AirProperties, places by label)}.
 
     Raises LabError: "FILE: what: why".
     """
@@ -780,7 +939,7 @@ def read_topology(file: str) -> dict[str, Any]:
 
 def _check_topology(raw: dict[str, Any]) -> dict[str, Any]:
     _typed("", raw, _TOP_KEYS)
-    conf: dict[str, Any] = {"segment": {}, "box": {}, "tap": [], "capture": []}
+    conf: dict[str, Any] = {"segment": {}, "air": {}, "box": {}, "tap": [], "capture": []}
     for name, values in raw.get("segment", {}).items():
         _name(f"segment.{name}", name)
         if type(values) is not dict:
@@ -789,6 +948,14 @@ def _check_topology(raw: dict[str, Any]) -> dict[str, Any]:
             conf["segment"][name] = Impairments.from_dict(values)
         except (ValueError, TypeError) as exc:
             raise ValueError(f"segment.{name}: {exc}") from None
+    for name, values in raw.get("air", {}).items():
+        _name(f"air.{name}", name)
+        if type(values) is not dict:
+            raise ValueError(f"air.{name}: a table is wanted")
+        try:
+            conf["air"][name] = _labair().from_table(values)
+        except (ValueError, TypeError) as exc:
+            raise ValueError(f"air.{name}: {exc}") from None
     for name, values in raw.get("box", {}).items():
         _typed(f"box.{name}", values, _BOX_KEYS)
         conf["box"][name] = values

@@ -239,7 +239,6 @@ class Asker:
         self._sock.close()
         unlink(self._path)
 
-    @abstractmethod
     def _readable(self) -> None:
         import json
 
