@@ -26,7 +26,7 @@ subnet 10.77.0.0 netmask 255.255.0.0 { range 10.77.1.0 10.77.250.255; option rou
 # A relay at 10.77.0.2 with many clients behind it. Each asks, requests what it is offered, and is gone.
 CLIENTS = """
 import os, select, socket, struct, sys, time
-window, seconds = %d, %f
+window, seconds = WINDOW, SECONDS
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
 s.bind(("10.77.0.2", 67)); s.connect(("10.77.0.1", 67)); s.setblocking(False)
@@ -69,12 +69,13 @@ while True:
     except BlockingIOError:
         pass
 print(done / (time.perf_counter() - begin), lost)
-""" % (WINDOW, SECONDS)
+"""
 
 
 def clients(netns: str) -> tuple[float, int]:
     """Return leases a second, and how many exchanges were given up."""
     argv = ["ip", "netns", "exec", netns, sys.executable, "-c", CLIENTS]
+    argv[-1] = f"WINDOW, SECONDS = {WINDOW}, {SECONDS}\n" + CLIENTS
     out = subprocess.run(argv, check=True, capture_output=True, text=True).stdout.split()
     return float(out[0]), int(out[1])
 
@@ -166,10 +167,10 @@ def core(count: int, *, leases: str = "") -> tuple[Server, float]:
 
 
 def main() -> None:
-    server, last = core(10_000)
+    server, _took = core(10_000)
     text = "".join(server.snapshot())
     begin = time.perf_counter()
-    again, _ = core(0, leases=text)
+    again, _took = core(0, leases=text)
     assert again.count() == 10_000
     print(f"10,000 active leases load in {time.perf_counter() - begin:.2f} s (limit 2 s)")
     _, early = core(200)
