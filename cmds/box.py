@@ -378,7 +378,14 @@ def say_once(ctx: Ctx, paths: BoxPaths) -> None:
 
 
 def execute(ctx: Ctx, command: list[str], environ: dict[str, str]) -> NoReturn:
-    """Become *command*. Exits with 127 if it is not there, 126 if it cannot be run."""
+    """Become *command*. Exits with 127 if it is not there, 126 if it cannot be run.
+
+    A script of sh or ksh is run by a shell that knows what the original's does.
+    """
+    from libnet.lab.ksh import in_box
+
+    if "\0" not in command[0]:
+        command = in_box(command)
     ctx.stdout.flush()
     ctx.stderr.flush()
     try:

@@ -18,6 +18,7 @@ first variables.
 
 from __future__ import annotations
 
+import re
 from typing import Final, NamedTuple, NoReturn
 
 MAX_TEXT: Final = 1 << 22
@@ -30,6 +31,7 @@ _BLANK: Final = " \t\r"
 _SPACE: Final = " \t\r\n\f\v"
 _SCRIPTS: Final = (".script", "startup-script")
 _BOOTS: Final = (".bootstrap", "boot", ".boot")
+_ATTRIBUTES: Final = re.compile(r"\[[^\]]*\]")
 _NAME_CHARS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 
 
@@ -120,7 +122,7 @@ class Image(NamedTuple):
             if not entry.boot:
                 continue
             for line in parse_script(entry.text, self.name, entry.text_line):
-                words = line.text.split()
+                words = _ATTRIBUTES.sub(" ", line.text).split()
                 names: dict[str, str] = {}
                 for word in words:
                     name, equals, value = word.partition("=")

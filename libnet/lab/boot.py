@@ -141,6 +141,7 @@ IGNORED: Final[dict[str, tuple[str, ...]]] = {
 # Old and new names of what a box has.
 ALIASES: Final = {"slogger2": "slogger", "slog2info": "sloginfo"}
 SHELLS: Final = ("sh", "ksh", "esh", "fesh", "uesh", "pdksh", "bash")
+HOST_PATH: Final = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 SYSTEM: Final = (
     "/proc/boot",
     "/bin",
@@ -179,8 +180,8 @@ def ignored(name: str) -> tuple[str, ...] | None:
 class BootHost(Protocol):
     """Who runs the programs of a box that boots."""
 
-    def find(self, word: str, path: str) -> list[str] | None:
-        """Return what to run for the program *word*: words to put in its place; None for nothing.
+    def find(self, argv: Sequence[str], path: str) -> list[str] | None:
+        """Return what to run for the command *argv*, None if there is no such program.
 
         path  the PATH of the script
         """
@@ -260,7 +261,7 @@ class Boot:
             self._write(entry, entry.text)
             return True
         name = (entry.text if entry.kind == HOST else entry.path).rpartition("/")[2]
-        if self.host.find(name, "") or name in ("ksh", "sh") or self._module(name):
+        if self.host.find([name], "") or self._module(name):
             return True
         text = self._source(entry.text if entry.kind == HOST else entry.path, entry.attrs)
         if text is None:
@@ -365,16 +366,16 @@ class Boot:
             return
         argv = [self._places.get(word, word) for word in argv]
         argv[1:] = [self._driver(word) for word in argv[1:]]
-        found = self.host.find(self._aliased(argv[0]), self._environ.get("PATH", ""))
+        argv[0] = self._aliased(argv[0])
+        found = self.host.find(argv, self._environ.get("PATH", ""))
         if found is None:
             self._absent(line, argv[0])
             return
-        argv = found + argv[1:]
         if line.attrs.get("session") == "+":
-            if not self.host.session(argv, self._env()):
+            if not self.host.session(found, self._env()):
                 self.host.log(INFO, f"boot: {name}: no terminal for a session")
             return
-        status = self.host.program(argv, self._env(), background=background)
+        status = self.host.program(found, self._env(), background=background)
         if status:
             self._failed(line, name, status)
 
@@ -413,12 +414,12 @@ class Boot:
     def _waitfor(self, line: Line, argv: list[str]) -> None:
         if len(argv) > 1 and self._taken_for_granted(argv[1]):
             return
-        found = self.host.find("waitfor", "")
+        # The process manager's own knows no poll time.
+        found = self.host.find(["waitfor", *argv[1:3]], "")
         if found is None:
             self._complain(line.line, "waitfor: no such program")
             return
-        # The process manager's own knows no poll time.
-        status = self.host.program(found + argv[1:3], self._env(), background=False)
+        status = self.host.program(found, self._env(), background=False)
         if status:
             self._failed(line, "waitfor", status)
 
@@ -480,8 +481,9 @@ def file_sources(directory: str) -> Sources:
     return source
 
 
-def no_sources(_path: str, _attrs: dict[str, str]) -> None:
+def no_sources(path: str, attrs: dict[str, str]) -> str | None:
     """Find nothing: a buildfile given as a text stands alone."""
+    return None
 
 
 def os_link(host: BootHost, target: str, place: str) -> None:

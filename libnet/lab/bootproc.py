@@ -17,14 +17,13 @@ from collections.abc import Sequence
 from typing import Final, TextIO
 
 from libnet.lab import view
-from libnet.lab.boot import SHADOW, SHELLS, SLOGC_PROC, SYSTEM, UTILITIES
-from libnet.lab.ksh import interpreter, shell_argv
+from libnet.lab.boot import HOST_PATH, SHADOW, SHELLS, SLOGC_PROC, SYSTEM, UTILITIES
+from libnet.lab.ksh import script_argv, shell_argv
 from libnet.libsocket.box import MAPPED, BoxPaths
 from libnet.loop.slog import SlogWriter
 
 FOLLOW_S: Final = 0.05  # between two looks at the console while a program runs
 CHUNK: Final = 1 << 16
-_HOST_PATH: Final = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 
 
 class ProcessHost:
@@ -57,49 +56,34 @@ class ProcessHost:
 
     # -- what a word means
 
-    def find(self, word: str, path: str) -> list[str] | None:
-        """Return what to run for *word*: our program, a file of the box, or a harmless utility."""
+    def find(self, argv: Sequence[str], path: str) -> list[str] | None:
+        """Return what to run for *argv*: our program, a file of the box, or a harmless utility."""
+        word, rest = argv[0], list(argv[1:])
         directory, slash, name = word.rpartition("/")
         system = not slash or directory in SYSTEM
-        if system and view.is_ours(os.path.join(self._programs, name)):
-            return [os.path.join(self._programs, name)]
         if system and name in SHELLS:
-            return shell_argv((), _HOST_PATH, view.host_program)
+            return shell_argv(rest, HOST_PATH, view.host_program)
+        if system and view.is_ours(os.path.join(self._programs, name)):
+            return [os.path.join(self._programs, name), *rest]
+        places = [word]
         if not slash:
-            for place in path.split(":"):
-                if place and place not in SYSTEM[1:]:
-                    found = self._own(os.path.join(place, name))
-                    if found is not None:
-                        return found
-        elif not system or os.path.lexists(self.file(SHADOW + word)):
-            return self._own(word)
+            places = [f"{place}/{name}" for place in path.split(":") if place]
+        for place in places:
+            found = self._own(place)
+            if found is not None:
+                return found + rest
         if system and name in UTILITIES:
-            host = view.host_program(name, _HOST_PATH)
-            return None if host is None else [host]
+            host = view.host_program(name, HOST_PATH)
+            return None if host is None else [host, *rest]
         return None
 
     def _own(self, word: str) -> list[str] | None:
-        """Return what runs the file *word* of the box, None if it is not there."""
-        for place in (word, SHADOW + word):
+        """Return what runs the file *word* of the box, None if the box has none there."""
+        for place in (SHADOW + word, word):
             path = self.file(place)
-            if os.path.isfile(path):
-                return self._script(path)
+            if os.path.isfile(path) and (place != word or os.path.dirname(place) not in SYSTEM):
+                return script_argv(path)
         return None
-
-    def _script(self, path: str) -> list[str]:
-        """Return what runs a file: itself, or for a script a shell that reads it."""
-        try:
-            words = interpreter(path)
-        except OSError:
-            return [path]
-        name = words[0].rpartition("/")[2] if words else ""
-        if name in SHELLS:
-            return shell_argv([*words[1:], path], _HOST_PATH, view.host_program)
-        if words and os.path.exists(words[0]):
-            return [*words, path]
-        if not words and _is_text(path):
-            return shell_argv([path], _HOST_PATH, view.host_program)
-        return [path]
 
     def visible(self, path: str) -> bool:
         """Tell whether the box can have a file of its own at *path*."""
@@ -120,9 +104,8 @@ class ProcessHost:
         said = environ.get("PATH", "")
         own = [f"{SHADOW}{part}" for part in said.split(":") if part.startswith("/")]
         own = [part for part in own if os.path.isdir(self.file(part))]
-        full["PATH"] = ":".join(
-            part for part in (self._programs, *own, said, self._environ["PATH"]) if part
-        )
+        words = [self._programs, *own, *said.split(":"), *self._environ["PATH"].split(":")]
+        full["PATH"] = ":".join(word for word in dict.fromkeys(words) if word)
         dll = environ.get("LD_LIBRARY_PATH", "")
         full["LD_LIBRARY_PATH"] = dll if "/lib/dll" in dll.split(":") else "/lib/dll"
         return full
@@ -169,7 +152,7 @@ class ProcessHost:
 
     def shell(self, text: str, environ: dict[str, str], *, background: bool) -> int:
         """Run a line of shell."""
-        argv = shell_argv(["-c", text, "boot"], _HOST_PATH, view.host_program)
+        argv = shell_argv(["-c", text, "boot"], HOST_PATH, view.host_program)
         return self.program(argv, environ, background=background)
 
     def session(self, argv: Sequence[str], environ: dict[str, str]) -> bool:
@@ -218,11 +201,3 @@ def _covered() -> frozenset[str]:
             parts = line.split()[4].split("/")
             found.add(parts[1])
     return frozenset(found)
-
-
-def _is_text(path: str) -> bool:
-    try:
-        with open(path, "rb") as file:
-            return b"\0" not in file.read(512)
-    except OSError:
-        return False

@@ -12,7 +12,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from libnet.lab.boot import IGNORED
+from libnet.lab.boot import HOST_PATH, IGNORED, SHELLS, SYSTEM
+from libnet.lab.view import host_program
 
 KSHS: Final = ("ksh", "mksh", "ksh93", "oksh", "lksh", "pdksh", "ksh93u+m")
 
@@ -39,9 +40,11 @@ whence() {
 sh() {
     case ${1-} in ''|-*) command sh "$@" ;; *) ksh "$@" ;; esac
 }
+_ignored() { @NOTE@ "$1"; }
+@FUNCTIONS@
 command_not_found_handle() {
     case $1 in
-    @IGNORED@) @NOTE@ "$1"; return 0 ;;
+    @IGNORED@) _ignored "$1"; return 0 ;;
     esac
     echo "${0##*/}: $1: not found" >&2
     return 127
@@ -56,7 +59,11 @@ def prelude() -> str:
     """Return the text that is read before a script."""
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     command = shlex.join([sys.executable, "-c", _NOTE.format(root=root)])
-    return _PRELUDE.replace("@IGNORED@", "|".join(IGNORED)).replace("@NOTE@", command)
+    # By name, not only where they are not found: the host may have a program of that name.
+    names = [name for name in IGNORED if name.isalnum()]
+    functions = "\n".join(f"{name}() {{ _ignored {name}; }}" for name in names)
+    text = _PRELUDE.replace("@IGNORED@", "|".join(IGNORED)).replace("@NOTE@", command)
+    return text.replace("@FUNCTIONS@", functions)
 
 
 def note(name: str) -> None:
@@ -88,6 +95,7 @@ def shell_argv(
 
 
 def _bash_words(words: list[str]) -> list[str]:
+    """Return the arguments that make a bash do what a Korn shell does with *words*."""
     options: list[str] = []
     while words and words[0][:1] in ("-", "+") and len(words[0]) > 1:
         word = words.pop(0)
@@ -111,10 +119,35 @@ def _bash_words(words: list[str]) -> list[str]:
     return [*options, "-c", prelude() + read, *words]
 
 
-def interpreter(path: str) -> list[str]:
-    """Return the words after `#!` of the file *path*, [] if it has none. Raises OSError."""
-    with open(path, "rb") as file:
-        head = file.read(256)
-    if not head.startswith(b"#!"):
-        return []
-    return head[2:].partition(b"\n")[0].decode("utf-8", "surrogateescape").split(None, 1)
+def script_argv(path: str) -> list[str]:
+    """Return what runs the file *path*: itself, or for a shell's script a shell of the host's."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(512)
+    except OSError:
+        return [path]
+    words: list[str] = []
+    if head.startswith(b"#!"):
+        line = head[2:].partition(b"\n")[0].decode("utf-8", "surrogateescape")
+        words = line.strip().split(None, 1)
+    name = words[0].rpartition("/")[2] if words else ""
+    if name in SHELLS:
+        return shell_argv([*words[1:], path], HOST_PATH, host_program)
+    if words and os.path.exists(words[0]):
+        return [*words, path]
+    if not words and head and b"\0" not in head:
+        return shell_argv([path], HOST_PATH, host_program)
+    return [path]
+
+
+def in_box(command: Sequence[str]) -> list[str]:
+    """Return *command* with a shell of the original's kind where it runs a script by sh or ksh."""
+    word = command[0]
+    directory, slash, name = word.rpartition("/")
+    if name in SHELLS and name != "bash" and (not slash or directory in SYSTEM):
+        first = next((w for w in command[1:] if w[:1] not in ("-", "+")), "")
+        if name != "sh" or (first and os.path.isfile(first)):
+            return shell_argv(command[1:], HOST_PATH, host_program)
+    elif slash and os.path.isfile(word):
+        return [*script_argv(word), *command[1:]]
+    return list(command)

@@ -67,6 +67,7 @@ PROGRAMS: Final[dict[str, str]] = {
     "io-pkt-v4": "cmds.io_pkt:main_v4",
     "io-pkt-v4-hc": "cmds.io_pkt:main_v4_hc",
     "io-pkt-v6-hc": "cmds.io_pkt:main_v6_hc",
+    "ksh": "cmds.ksh:main",
     "mount": "cmds.mount:main",
     "nc": "cmds.nc:main",
     "netpy": "cmds.netpy:main",
@@ -445,6 +446,24 @@ class Box:
             return Shell(self, shell_stdin, out, err).run(script)
 
         return self.start_job(script, body)
+
+    def boot(self, buildfile: str, name: str = "boot") -> Result:
+        """Lay out the files of an OS image buildfile and run its script, as box boot does.
+
+        name  of the buildfile, for messages
+        Returns what the console shows, the commands that failed ("12: ifconfig: status 1"), and 1
+        as status if there are any. Raises libnet.conf.buildfile.BadBuildfile.
+        """
+        from libnet.conf.buildfile import parse as parse_image
+        from libnet.lab.boot import Boot, no_sources
+        from libnet.lab.bootmem import MemoryHost
+
+        host = MemoryHost(self, frozenset(PROGRAMS))
+        boot = Boot(parse_image(buildfile, name), host, no_sources, verbose=False)
+        boot.lay_out()
+        boot.run()
+        failed = "".join(f"{line}\n" for line in boot.failures)
+        return Result(host.console, failed, 1 if failed else 0)
 
     def start_job(self, text: str, body: Callable[[TextIO, TextIO], int]) -> Job:
         """Run *body(stdout, stderr)* in the background; it returns the exit status.
