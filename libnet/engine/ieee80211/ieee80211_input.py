@@ -40,7 +40,7 @@ from libnet.engine.ieee80211.ieee80211_var import (
 )
 from libnet.wire import Malformed, Truncated
 from libnet.wire import ieee80211 as w
-from libnet.wire.phy import RX_BADFCS, RxInfo, airtime_us, channel_of
+from libnet.wire.phy import FCS_LEN, RX_BADFCS, RxInfo, channel_of
 
 if TYPE_CHECKING:
     from libnet.engine.ieee80211.ieee80211_var import Ieee80211com
@@ -57,6 +57,7 @@ FRAME_MAX: Final = 2304 + 8  # octets of a body in fragments, put together
 # IEEE 802.11F 6.8: length, null LLC addresses, XID response.
 LAYER2_UPDATE: Final = bytes.fromhex("0006 0001 af 81 01 00")
 TIE_US: Final = 100_000  # two ad hoc networks whose timers differ less may be of one age
+_BEACON_LEN: Final = 12  # octets of a beacon's body before its elements
 _CHALLENGE_BITS: Final = 8 * w.CHALLENGE_LEN
 
 
@@ -74,6 +75,15 @@ class Frag:
         self.at, self.next, self.addrs = at, seq + 1, addrs
         self.parts = [body]
         self.size = len(body)
+
+
+def _tsf_offset(beacon: w.Beacon, info: RxInfo) -> int:
+    """Return by how much the sender's timer is ahead of ours, microseconds (802.11 11.1.2.4).
+
+    The timestamp is of the moment when its first bit went out; ours is of the frame's end.
+    """
+    octets = _BEACON_LEN + len(beacon.elems) + FCS_LEN
+    return beacon.tstamp + 16 * octets // max(1, info.rate) - info.tsf
 
 
 class Input:
@@ -438,10 +448,7 @@ class Input:
         bss.tsf_at = ic.stack.clock.now
         bss.intval = beacon.intval
         bss.ies = beacon.elems
-        airtime = airtime_us(info.rate, w.HDRLEN + len(beacon.elems) + 12)
-        offset = beacon.tstamp + airtime - info.tsf
-        if offset:
-            ic.radio.set_tsf(ic.radio.tsf() + offset)
+        ic.radio.set_tsf(ic.radio.tsf() + _tsf_offset(beacon, info))
         ic.proto.heard_beacon(info.signal - info.noise)
         tim = None
         if elems.tim is not None:
@@ -474,9 +481,7 @@ class Input:
         bss = ic.bss
         if heard.essid != bss.essid:
             return
-        airtime = airtime_us(info.rate, w.HDRLEN + len(beacon.elems) + 12)
-        # 802.11 11.1.2.4: what the sender's timer shows now, against ours.
-        offset = beacon.tstamp + airtime - info.tsf
+        offset = _tsf_offset(beacon, info)
         if frame.addr3 != bss.bssid:
             # The older network, whose timer has gone further, is the one that stays (11.1.4); of
             # two that began together it is the one with the higher address.

@@ -64,7 +64,8 @@ class Power:
         self._due = 0.0
         self._beacon: Callout | None = None
         self._timer: Callout | None = None
-        self._awaited = 0.0  # until when we stay awake for what was announced
+        # What was announced and has not come: a frame that we asked for, frames to groups.
+        self._polling = self._group = False
         self._beacon_at = 0.0
 
     def reset(self) -> None:
@@ -286,12 +287,16 @@ class Power:
 
     def _linger(self) -> None:
         self._stop()
-        self._awaited = self.ic.stack.clock.now + LINGER_S
         self._timer = self.ic.stack.clock.after(LINGER_S, self._doze)
+
+    def _poll(self) -> None:
+        self._polling = True
+        self.ic.out.send_pspoll()
 
     def _doze(self) -> None:
         ic = self.ic
         self._stop()
+        self._polling = self._group = False
         if not self.dozing or ic.state != S_RUN or ic.scanner.scanning:
             return
         clock = ic.stack.clock
@@ -315,10 +320,11 @@ class Power:
         self._beacon_at = ic.stack.clock.now
         if not self.dozing or tim is None or ic.scanner.away:
             return
+        self._group = tim.mcast and not tim.left
         if tim.has(ic.bss.aid):
             ic.dprintf(MSG_POWER, "the access point keeps frames for us")
-            ic.out.send_pspoll()
-        elif tim.mcast and not tim.left:
+            self._poll()
+        elif self._group:
             self._linger()
         else:
             self._doze()
@@ -327,10 +333,14 @@ class Power:
         """Ask for the next kept frame, or sleep on: a frame came while we save power."""
         if not self.dozing:
             return
-        more = fc & FC_MOREDATA
-        if more and not group:
-            self.ic.out.send_pspoll()
-        elif more:
+        more = bool(fc & FC_MOREDATA)
+        if group:
+            self._group = more
+        else:
+            self._polling = more
+            if more:
+                self._poll()
+        if self._polling or self._group:
             self._linger()
         else:
             self._doze()

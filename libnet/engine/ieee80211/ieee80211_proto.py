@@ -345,6 +345,7 @@ class Proto:
             roamed = self.oldbss != ZERO_MAC
             self.oldbss = ZERO_MAC
             bss.fails = 0
+            ic.scanner.fresh()
             self.last_beacon = ic.stack.clock.now
             self.avgrssi = bss.rssi
             self._next_roam = ic.stack.clock.now + ROAM_WAIT_S

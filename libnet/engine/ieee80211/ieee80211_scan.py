@@ -244,7 +244,6 @@ class Scanner:
             return
         best = self._best()
         if best is not None:
-            self.fresh()
             ic.proto.sta_join(best)
             return
         if ic.opmode == M_IBSS and ic.des_ssid:
