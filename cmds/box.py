@@ -14,6 +14,7 @@ from cmds._bsd import program
 from libnet.conf.hardware import BadHardware
 from libnet.lab.world import World, WorldError, ensure_box
 from libnet.libsocket.box import BoxPaths, world_dir
+from libnet.libsocket.confstr import forget
 from libnet.libsocket.ctx import Ctx
 
 if TYPE_CHECKING:
@@ -202,6 +203,7 @@ def boot(
     left = cut_power(ctx, paths) if force else show(running(ctx, paths))
     if left:
         raise Fail(f"{name}: still running: {left} (see box kill)")
+    forget(paths)
     options = [word for word, given in (("--strict", strict), ("--verbose", verbose)) if given]
     program_ = os.path.join(programs(), "box")
     become(ctx, paths, [program_, "boot", *options, name, os.path.abspath(file)])
@@ -323,6 +325,7 @@ def cut_power(ctx: Ctx, paths: BoxPaths) -> str:
     for _ in range(KILL_ROUNDS):
         left = running(ctx, paths)
         if not left:
+            forget(paths)  # they were in memory
             return ""
         for process in left:
             with contextlib.suppress(ProcessLookupError, PermissionError):

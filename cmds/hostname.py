@@ -8,11 +8,12 @@ import re
 from cmds._bsd import command, err_of, flag, operands, program
 from cmds._handover import handover, not_ours
 from libnet.errors import NetError
+from libnet.libsocket.confstr import HOSTNAME as FILE
+from libnet.libsocket.confstr import confstr
 from libnet.libsocket.ctx import Ctx
 
 USAGE = "usage: hostname [-s] [name]"
 
-FILE = "/etc/HOSTNAME"
 CTL_KERN, KERN_HOSTNAME = 1, 10
 
 
@@ -37,11 +38,7 @@ main = program("hostname", run)
 
 def get_name(ctx: Ctx) -> str:
     """Return the box's host name: what was set, else the box's own name."""
-    try:
-        with open(ctx.file(FILE), encoding="utf-8", errors="replace") as file:
-            return file.readline(256).strip() or ctx.box.name
-    except OSError:
-        return ctx.box.name
+    return confstr(ctx.box, "_CS_HOSTNAME") or ctx.box.name
 
 
 def valid(name: str) -> bool:

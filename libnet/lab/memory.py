@@ -33,6 +33,7 @@ from libnet.lab.builtins import BUILTINS, SLOG, Exit
 from libnet.lab.shell import BadSyntax, Command, Item, Word, expand, expand_one, parse
 from libnet.lab.skeleton import DIRS, files
 from libnet.libsocket.box import BoxPaths
+from libnet.libsocket.confstr import forget
 from libnet.libsocket.ctx import Ctx
 from libnet.libsocket.transport import LocalTransport, Transport
 from libnet.loop.sim import (
@@ -61,6 +62,7 @@ PROGRAMS: Final[dict[str, str]] = {
     "dhcpcd": "cmds.dhcpcd:main",
     "dhcpd": "cmds.dhcpd:main",
     "dhcrelay": "cmds.dhcrelay:main",
+    "getconf": "cmds.getconf:main",
     "hostname": "cmds.hostname:main",
     "if_up": "cmds.if_up:main",
     "ifconfig": "cmds.ifconfig:main",
@@ -78,6 +80,7 @@ PROGRAMS: Final[dict[str, str]] = {
     "pidin": "cmds.pidin:main",
     "ping": "cmds.ping:main",
     "route": "cmds.route:main",
+    "setconf": "cmds.setconf:main",
     "sloginfo": "cmds.sloginfo:main",
     "sockstat": "cmds.sockstat:main",
     "sysctl": "cmds.sysctl:main",
@@ -613,6 +616,7 @@ class Box:
         for nic in self.nics:
             nic.attached = ""
         self.paths.remove_node(SLOG)
+        forget(self.paths)
 
     # Hardware, as a stack's machine wants it.
 
