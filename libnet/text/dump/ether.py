@@ -34,6 +34,7 @@ _TYPES: Final[dict[int, Printer]] = {
     0x9000: lazy("loopback.loopback_print"),
     0x8847: lazy("mpls.mpls_print"),
     0x8848: lazy("mpls.mpls_print"),
+    0x88F7: lazy("ptp.ptp_print"),
 }
 _macsec = lazy("macsec.macsec_print")
 

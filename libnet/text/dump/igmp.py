@@ -10,6 +10,7 @@ from libnet.wire.cksum import in_cksum
 _RECORDS: Final = {
     1: "is_in", 2: "is_ex", 3: "to_in", 4: "to_ex", 5: "allow", 6: "block",
 }  # fmt: skip
+_dvmrp = lazy("dvmrp.dvmrp_print")
 _pimv1 = lazy("pim.pimv1_print")
 
 
@@ -51,6 +52,8 @@ def igmp_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
         p("igmp dvmrp")
         if length < 8:
             p(f" [len {length}]")
+        else:
+            _dvmrp(ndo, b, o, length)
     elif kind == 0x14:
         p("igmp pimv1")
         _pimv1(ndo, b, o, length)

@@ -50,6 +50,7 @@ _PLAIN: Final[dict[int, Printer]] = {
     41: lazy("ip6.ip6_print"),
     47: lazy("gre.gre_print"),
     108: lazy("esp.ipcomp_print"),
+    88: lazy("eigrp.eigrp_print"),
 }
 _ah = lazy("esp.ah_print")
 _esp = lazy("esp.esp_print")

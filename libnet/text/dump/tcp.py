@@ -33,6 +33,7 @@ _SERVICES: Final[tuple[tuple[tuple[int, ...], str, Printer], ...]] = (
     ((43,), ": ", lazy("words.whois_print")),
     ((179,), "", lazy("bgp.bgp_print")),
     ((1723,), "", lazy("pptp.pptp_print")),
+    ((646,), "", lazy("ldp.ldp_print")),
     ((22,), "", lazy("words.ssh_print")),
     ((10288,), "", lazy("words.beep_print")),
     ((21,), ": ", lazy("words.ftp_print")),

@@ -29,6 +29,8 @@ _EITHER: Final[tuple[tuple[tuple[int, ...], Printer], ...]] = (
     ((4789,), lazy("vxlan.vxlan_print")),
     ((6081,), lazy("vxlan.geneve_print")),
     ((4790,), lazy("vxlan.vxlan_gpe_print")),
+    ((646,), lazy("ldp.ldp_print")),
+    ((319, 320), lazy("ptp.ptp_print")),
     ((6635,), lazy("mpls.mpls_print")),
 )
 _BY_PORT: Final = {
@@ -57,6 +59,7 @@ _FORCED: Final[dict[str, Printer]] = {
     "tftp": lazy("tftp.tftp_print"),
     "radius": lazy("radius.radius_print"),
     "vxlan": lazy("vxlan.vxlan_print"),
+    "ptp": lazy("ptp.ptp_print"),
     "domain": lazy("dns.domain_print"),
 }
 

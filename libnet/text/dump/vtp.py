@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from libnet.text.dump.ndo import Ndo, u2, u4
+from libnet.text.dump.ndo import Ndo, need, u2, u4
 
 _MESSAGES: Final = {
     1: "Summary advertisement", 2: "Subset advertisement", 3: "Advertisement request",
@@ -20,10 +20,10 @@ _TLVS: Final = {
     9: "Max STE Hop Count TLV", 10: "Backup CRF Mode TLV",
 }  # fmt: skip
 _WORDS: Final = {
-    3: {1: "SRT", 2: "SRB", 3: "Auto"}, 7: {1: "SRT", 2: "SRB"},
-    10: {1: "Not backup", 2: "Backup"}, 6: {1: "Enabled", 2: "Disabled"},
+    3: {1: "SRT", 2: "SRB", 3: "Auto"}, 7: {1: "SRB", 2: "SRT"},
+    10: {1: "Backup", 2: "Not backup"}, 6: {1: "Enabled", 2: "Disabled"},
 }  # fmt: skip
-_HEADER, _MAX_NAME, _VLAN = 36, 32, 12
+_HEADER, _MAX_NAME, _VLAN, _MAX_STE = 36, 32, 12, 9
 
 
 def vtp_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
@@ -33,12 +33,14 @@ def vtp_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
     if length < _HEADER:
         ndo.trunc()
         return
+    need(b, o, _HEADER)
     kind = b[o + 1]
     p(
         f"VTPv{b[o]}, Message {_MESSAGES.get(kind, 'Unknown message type')} "
         f"(0x{kind:02x}), length {length}"
     )
     if not ndo.vflag:
+        need(b, o, length)
         return
     size = b[o + 3]
     if not 1 <= size <= _MAX_NAME:
@@ -64,14 +66,17 @@ def vtp_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
                 return
             if end - at < took:
                 ndo.longjmp()
-            _vlan(ndo, b, at, took)
+            need(b, at, took)
+            if not _vlan(ndo, b, at, took):
+                need(b, at, end - at)
+                return
             at += took
     elif kind == 3:
         p(f"\n\tStart value: {u4(b, at)}")
 
 
-def _vlan(ndo: Ndo, b: bytes, o: int, left: int) -> None:
-    """Print what is told of a VLAN."""
+def _vlan(ndo: Ndo, b: bytes, o: int, left: int) -> bool:
+    """Print what is told of a VLAN; return False if it makes no sense."""
     p = ndo.p
     name = b[o + 3]
     p(
@@ -95,17 +100,19 @@ def _vlan(ndo: Ndo, b: bytes, o: int, left: int) -> None:
         p(f"\n\t\t{_TLVS.get(kind, 'Unknown')} (0x{kind:04x}) TLV")
         if left < size + 2:
             ndo.trunc()
-            return
-        if kind in _TLVS:
-            value = u2(b, o + 2)
-            if b[o + 1] != {5: 2}.get(kind, 1):
-                p(f" (invalid TLV length {b[o + 1]} != {5 if kind == 5 else 1})")
-                return
-            if kind == 5:
-                p(f", {value}, {u2(b, o + 4)}")
-            elif kind in _WORDS:
-                p(f", {_WORDS[kind].get(value, 'Unknown')} ({value})")
-            else:
-                p(f", {value}")
+            return False
+        need(b, o, size + 2)
+        if b[o + 1] != 1:
+            p(f" (invalid TLV length {b[o + 1]} != 1)")
+            ndo.invalid()
+            return False
+        value = u2(b, o + 2)
+        if kind in _WORDS:
+            p(f", {_WORDS[kind].get(value, 'Unknown')} ({value})")
+        elif kind == _MAX_STE:
+            p(f", {value}")
+        else:
+            ndo.unknown_data(b, o, "\n\t\t  ", size + 2)
         o += size + 2
         left -= size + 2
+    return True
