@@ -106,7 +106,7 @@ def test_a_client_gets_an_address_and_the_log_tells(world, gateway):
         "Sending on   Socket/fallback/fallback-net\n"
         f"DHCPDISCOVER from {mac} via wm0\n"
         f"DHCPOFFER on 10.9.0.10 to {mac} (station) via wm0\n"
-        f"DHCPREQUEST for 10.9.0.10 (10.9.0.1) from {mac} via wm0\n"
+        f"DHCPREQUEST for 10.9.0.10 (10.9.0.1) from {mac} (station) via wm0\n"
         f"DHCPACK on 10.9.0.10 to {mac} (station) via wm0\n"
     )
     assert label.endswith("/10.9.0.0")

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 UNAVAILABLE = "requested address not available"
 INCORRECT = "requested address is incorrect"
 BAD_SUBNET = "requested address on bad subnet"
-TAKEN = "requested address is not available"
 
 
 class Choice(NamedTuple):
@@ -156,11 +155,11 @@ class Chooser:
             return None, BAD_SUBNET
         mine = lease.belongs_to(request.hardware, request.client_id)
         if lease.held() and not mine:
-            return None, TAKEN
+            return None, UNAVAILABLE
         if lease.state == ABANDONED and not wants:
-            return None, TAKEN
+            return None, UNAVAILABLE
         if (lease.reserved and not mine) or lease.addr in self._table.fixed:
-            return None, TAKEN
+            return None, UNAVAILABLE
         if not self.permitted(pool, request):
             return None, UNAVAILABLE
         return lease, ""

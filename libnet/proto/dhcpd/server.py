@@ -58,6 +58,7 @@ RETRY_S: Final = 10.0  # after it could not be
 CLOCK_CHECK_S: Final = 10.0  # how long a jump of the host's clock may go unnoticed
 MAX_PINGS: Final = 1024  # offers waiting for an echo; more are made without
 MAX_LINES: Final = 10_000  # of the log, between two take_log()
+DHCPLEASEQUERY: Final = 10  # RFC 4388
 
 EMERG, ERROR, WARNING, INFO, DEBUG = 0, 2, 3, 5, 6  # severities of the system log
 _SEVERITIES: Final = {"fatal": EMERG, "error": ERROR, "info": INFO, "debug": DEBUG}
@@ -311,6 +312,7 @@ class Server:
             if lease.offered is not None:
                 # Nobody came for it. Those that never were held go before it now.
                 self.table.let_go(lease)
+                lease.hostname = ""
                 if lease.state == FREE:
                     lease.ends = max(lease.ends, int(lease.offer_ends))
                 self.table.set_state(lease, lease.state)
@@ -414,10 +416,15 @@ class Server:
     def _unexpected(self, message: d.Dhcp, port: Port) -> None:
         """Pass over a message that no client sends, or that is not answered here."""
         self._drop("type")
-        if message.type == 10:
-            via = inet_ntoa(message.giaddr) if message.giaddr else port.name
+        if message.type == DHCPLEASEQUERY:
             source = inet_ntoa(message.giaddr or message.ciaddr)
-            self._say(INFO, f"DHCPLEASEQUERY from {source} via {via}: not supported, query ignored")
+            text = f"DHCPLEASEQUERY from {source}: LEASEQUERY not allowed, query ignored"
+            self._say(INFO, text)
+        elif message.type not in (d.DHCPOFFER, d.DHCPACK, d.DHCPNAK):
+            via = inet_ntoa(message.giaddr) if message.giaddr else port.name
+            client = ether_ntoa(message.chaddr)
+            text = f"type {message.type} from {client} via {via}: unknown packet type"
+            self._say(INFO, text)
 
     def echo_input(self, addr: int, ident: int, now: float, wall: float) -> None:
         """Take an ICMP echo reply from *addr*; answers to other people's pings are passed over."""
@@ -678,7 +685,7 @@ class Server:
         seconds = self._seconds(packet, lease, settings, kind)
         if not lease.static:
             if kind == d.DHCPOFFER:
-                self._hold(packet, lease, settings)
+                self._hold(packet, lease, settings, name)
             else:
                 self._bind(packet, lease, settings, seconds, one, name)
         reply = self._message(packet, settings, kind, lease.subnet, lease.addr, seconds)
@@ -786,13 +793,14 @@ class Server:
 
     # -- a lease's life
 
-    def _hold(self, packet: _Packet, lease: Lease, settings: Settings) -> None:
+    def _hold(self, packet: _Packet, lease: Lease, settings: Settings, name: str) -> None:
         """Keep an address for the client it is offered to."""
         request = packet.request
         if lease.state == ACTIVE:
             return  # its own
         keep = settings.number("offer-lease-time", OFFER_S)
         ends = self._calendar() + max(keep, 1)
+        lease.hostname = name
         self.table.hold(lease, request.hardware, request.client_id, ends)
 
     def _bind(
@@ -1024,7 +1032,7 @@ class Server:
             if uid is not None:
                 settings.put(d.DHO_DHCP_CLIENT_IDENTIFIER, uid)
         following = settings.data("next-server")
-        siaddr = int.from_bytes(following[:4] if following else server, "big")
+        siaddr = int.from_bytes((following or b"")[:4], "big")
         flags = asked.flags & d.BOOTP_BROADCAST
         if settings.flag("always-broadcast", False):
             flags |= d.BOOTP_BROADCAST
