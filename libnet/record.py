@@ -25,6 +25,7 @@ class Struct:
     _fields: ClassVar[tuple[str, ...]] = ()
     _types: ClassVar[tuple[str, ...]] = ()
     _defaults: ClassVar[dict[str, Any]] = {}
+    _copied: ClassVar[tuple[str, ...]] = ()  # fields whose default is a list
 
     def __init_subclass__(cls) -> None:
         own = {
@@ -35,6 +36,7 @@ class Struct:
         cls._fields = cls._fields + tuple(own)
         cls._types = cls._types + tuple(str(kind) for kind in own.values())
         cls._defaults = cls._defaults | {n: cls.__dict__[n] for n in own if n in cls.__dict__}
+        cls._copied = tuple(n for n, v in cls._defaults.items() if type(v) is list)
         if cls.__name__ in _STRUCTS and _STRUCTS[cls.__name__].__module__ != cls.__module__:
             raise TypeError(f"struct {cls.__name__} is declared twice")
         _STRUCTS[cls.__name__] = cls
@@ -43,18 +45,20 @@ class Struct:
         fields = self._fields
         if len(args) > len(fields):
             raise TypeError(f"{type(self).__name__} takes {len(fields)} fields")
-        for name, value in zip(fields, args, strict=False):
-            setattr(self, name, value)
-        for name in fields[len(args) :]:
-            if name in kw:
-                setattr(self, name, kw.pop(name))
-            elif name in self._defaults:
-                value = self._defaults[name]
-                setattr(self, name, value[:] if type(value) is list else value)
-            else:
-                raise TypeError(f"{type(self).__name__} lacks {name}")
+        table = self.__dict__
+        table.update(self._defaults)
+        for name in self._copied:
+            table[name] = table[name][:]
+        table.update(zip(fields, args, strict=False))
         if kw:
-            raise TypeError(f"{type(self).__name__} has no {next(iter(kw))}")
+            known = fields[len(args) :] if args else self._defaults
+            for name in kw:
+                if name not in known and name not in fields[len(args) :]:
+                    raise TypeError(f"{type(self).__name__} has no {name}")
+            table.update(kw)
+        if len(table) < len(fields):
+            lacking = next(name for name in fields if name not in table)
+            raise TypeError(f"{type(self).__name__} lacks {lacking}")
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):

@@ -232,6 +232,7 @@ class Loader:
         for bit, number in _ORDER:
             if self.load & bit:
                 self._ruleset(self.anchor, conf.anchor, number, 0)
+        self.session.settle(DIOCADDRULE)
         if self.session.altq and self.load & LOAD_ALTQ:
             problems = commit_problems(conf.altqs)
             for problem in problems:
@@ -411,7 +412,7 @@ class Loader:
             begun = session.must(DIOCBEGINADDRS, PfIocPoolAddr())
             self._pool_ticket = begun.ticket
             for address in pool:
-                session.must(
+                session.must_post(
                     DIOCADDADDR,
                     PfIocPoolAddr(ticket=begun.ticket, af=rule.af, addr=address),
                 )
@@ -423,7 +424,7 @@ class Loader:
             anchor_call=call,
             rule=rule,
         )
-        session.must(DIOCADDRULE, pr)
+        session.must_post(DIOCADDRULE, pr)
         if pool:
             rule.rpool.list = pool
             self._pool_ticket = None

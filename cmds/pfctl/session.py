@@ -108,6 +108,23 @@ class Session:
         except NetError as exc:
             self.err.err(exc, row.name)
 
+    def must_post(self, row: Ioctl, arg: Any) -> None:
+        """Make an ioctl that answers nothing; end the program when it fails, or one before it has."""
+        if self.dev is None:
+            self.err.err("EBADF", row.name)
+        try:
+            self.dev.post_ioctl(row, arg)
+        except NetError as exc:
+            self.err.err(exc, row.name)
+
+    def settle(self, row: Ioctl) -> None:
+        """Wait for what was posted; end the program when one of *row* has failed."""
+        if self.dev is not None:
+            try:
+                self.dev.settle()
+            except NetError as exc:
+                self.err.err(exc, row.name)
+
     def may(self, row: Ioctl, arg: Any = None) -> Any:
         """Make an ioctl; warn and return None when it fails."""
         try:

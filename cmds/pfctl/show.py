@@ -28,6 +28,7 @@ from libnet.ioctl.pf import (
     PF_ADDR_DYNIFTL,
     PF_BINAT,
     PF_DROP,
+    PF_FASTROUTE,
     PF_GET_CLR_CNTR,
     PF_LIMIT_UNLIMITED,
     PF_NAT,
@@ -86,6 +87,10 @@ class Stop(Exception):
 # -- rules
 
 
+# Rules that have pools, besides those that route.
+_TRANSLATIONS = (PF_NAT, PF_RDR, PF_BINAT)
+
+
 class RuleLister:
     """Lists rules, or their labels, or clears their counters."""
 
@@ -123,7 +128,8 @@ class RuleLister:
             got = self.session.may(DIOCGETRULE, pr)
             if got is None:
                 raise Stop
-            got.rule.rpool.list = self._pool(path, action, head.ticket, nr)
+            if got.rule.rt > PF_FASTROUTE or action in _TRANSLATIONS:
+                got.rule.rpool.list = self._pool(path, action, head.ticket, nr)
             if self.session.env.fixture:
                 self._count_fixture(got.rule)
             found.append(got)

@@ -86,6 +86,17 @@ class Descriptor:
             return self._traced_ioctl(row, arg)
         return self.transport.call("ioctl", row.name, arg)
 
+    def post_ioctl(self, row: Ioctl, arg: Any) -> None:
+        """Make an ioctl of which nothing is to come back but an error, at the latest by settle()."""
+        if self._trace is not None:
+            self._traced_ioctl(row, arg)
+        else:
+            self.transport.post("ioctl", row.name, arg)
+
+    def settle(self) -> None:
+        """Wait for ioctls that were posted. Raises the first error among them."""
+        self.transport.settle()
+
     def _traced_ioctl(self, row: Ioctl, arg: Any) -> Any:
         assert self._trace is not None
         body = "" if row.dir == VOID else f", {_shown(arg)}"

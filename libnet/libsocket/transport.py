@@ -16,6 +16,7 @@ from libnet.rpc.frame import ERROR, REPLY, REQUEST, FrameReader, pack
 from libnet.sunaddr import unix_address
 
 _RECV: Final = 1 << 18
+_POSTED: Final = 64  # operations on the way at a time
 _OPENING: Final = ("socket", "adopt", "open")  # what may be answered with a descriptor
 
 MSG_OOB: Final = 0x1
@@ -29,6 +30,12 @@ class Transport(Protocol):
 
     def call(self, op: str, *args: Any) -> Any:
         """Make one operation; return its result. Raises NetError."""
+
+    def post(self, op: str, *args: Any) -> None:
+        """Make one operation whose result nobody wants. A NetError may come from a later call."""
+
+    def settle(self) -> None:
+        """Wait for what was posted. Raises the first error among it."""
 
     def recv(self, flags: int = 0) -> list[Any]:
         """Return the next message pushed on this descriptor: [from, control, data].
@@ -66,6 +73,7 @@ class UnixTransport:
     def __init__(self, path: str) -> None:
         """Connect. Raises EAFNOSUPPORT when no stack is there, as socket() does."""
         self._seq = 0
+        self._posted = 0  # operations whose answers have not been read
         self._reader = FrameReader()
         self._data: socket.socket | None = None
         self._device = False  # whether _data carries what a device has
@@ -91,6 +99,36 @@ class UnixTransport:
         if op == "open":
             self._device = self._data is not None
         return answer
+
+    def post(self, op: str, *args: Any) -> None:
+        """Send one operation, and read answers only when there are many to read."""
+        self._seq += 1
+        self._posted += 1
+        try:
+            self._sock.sendall(pack(REQUEST, self._seq, [op, *args]))
+        except (BrokenPipeError, ConnectionResetError):
+            raise NetError("ESRCH") from None
+        except OSError as exc:
+            raise from_host(exc) from None
+        if self._posted >= _POSTED:
+            self.settle()
+
+    def settle(self) -> None:
+        """Read the answers to what was posted. Raises the first error among them."""
+        error = ""
+        while self._posted:
+            try:
+                octets = self._sock.recv(_RECV)
+            except OSError as exc:
+                raise from_host(exc) from None
+            if not octets:
+                raise NetError("ESRCH")
+            for frame in self._reader.feed(octets):
+                self._posted -= 1
+                if frame.kind != REPLY and not error:
+                    error = frame.value if type(frame.value) is str else "EIO"
+        if error:
+            raise NetError(error)
 
     def _read_device(self, size: int) -> bytes:
         """Take the next message of a device; when there is none, let the stack say why."""
@@ -118,6 +156,8 @@ class UnixTransport:
         sock = self._sock
         opening = op in _OPENING
         try:
+            if self._posted:
+                self.settle()
             sock.sendall(pack(REQUEST, self._seq, [op, *args]))
             while True:
                 if opening:
@@ -272,6 +312,13 @@ class LocalTransport:
         if not self._codec:
             return self._serve(op, list(args))
         return decode(encode(self._serve(op, decode(encode(list(args))))))
+
+    def post(self, op: str, *args: Any) -> None:
+        """Make one operation."""
+        self.call(op, *args)
+
+    def settle(self) -> None:
+        """Nothing waits: each operation is made at once."""
 
     def recv(self, flags: int = 0) -> list[Any]:
         """Return the next message."""

@@ -70,3 +70,13 @@ pf disabled
 1
 [BoxA]# pfctl -sr
 block drop in proto icmp all
+
+== 2.2 a rule that the module refuses, after many that it takes
+[BoxA]# (for n in $(seq 200); do echo "pass in proto tcp to port $n"; done; echo 'pass out rtable 7') | pfctl -f -
+pfctl: DIOCADDRULE: Resource busy
+[status 1]
+[BoxA]# pfctl -sr
+block drop in proto icmp all
+[BoxA]# (for n in $(seq 200); do echo "pass in proto tcp from 10.0.0.$n to port $n"; done) | pfctl -o none -f -
+[BoxA]# pfctl -sr | wc -l
+200

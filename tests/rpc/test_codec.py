@@ -133,3 +133,41 @@ def test_a_command_in_a_command_keeps_its_struct():
     for arg in args:
         req = IfDrv("bridge0", 1, arg)
         assert decode(encode(req)) == req
+
+
+def test_only_what_differs_from_its_default_travels():
+    from libnet.ioctl.pf import PfRule, PfStatus
+
+    assert len(encode(PfRule())) < 130
+    rule = PfRule(action=1)
+    rule.src.addr.addr = 7
+    rule.timeout[3] = 9
+    got = decode(encode(rule))
+    assert got == rule
+    assert got.dst.addr is not rule.dst.addr
+    # What stands in for a default is nobody else's.
+    one, two = decode(encode(PfStatus())), decode(encode(PfStatus()))
+    one.counters[0] = 1
+    assert two.counters[0] == 0
+    assert PfStatus().counters[0] == 0
+
+
+def test_true_is_not_one():
+    octets = encode(sockio.IfReq("wm0", 1))
+    assert decode(octets) == sockio.IfReq("wm0", 1)
+    with pytest.raises(BadMessage):
+        decode(encode(sockio.IfReq("wm0", True)))
+
+
+def test_bits_for_fields_that_are_not_and_fields_that_lack_are_refused():
+    class Both(Struct):
+        name: str
+        size: int = 3
+
+    octets = encode(Both("x"))
+    at = octets.index(b"Both") + 5
+    assert octets[at] == 1
+    assert decode(octets) == Both("x")
+    for bits in (0, 4, 255):
+        with pytest.raises(BadMessage):
+            decode(octets[:at] + bytes((bits,)) + octets[at + 1 :])

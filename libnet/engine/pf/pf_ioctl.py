@@ -269,8 +269,11 @@ class PfControl:
                 raise
         return rule
 
-    def addrule(self, req: p.PfIocRule) -> p.PfIocRule:
-        """DIOCADDRULE: to the end of the inactive ruleset. Raises EINVAL, EBUSY."""
+    def addrule(self, req: p.PfIocRule) -> None:
+        """DIOCADDRULE: to the end of the inactive ruleset. Raises EINVAL, EBUSY.
+
+        Nothing comes back: the struct would be what was sent, ten thousand times for a large file.
+        """
         anchor, rules = self._list(req.anchor, req.rule.action)
         if not rules.open or req.ticket != rules.iticket:
             raise NetError("EBUSY")
@@ -279,7 +282,6 @@ class PfControl:
         rule = self._make(req, anchor)
         rule.nr = len(rules.inactive)
         rules.inactive.append(rule)
-        return req
 
     def getrules(self, req: p.PfIocRule) -> p.PfIocRule:
         """DIOCGETRULES: how many, and the ticket to ask for them with."""
@@ -344,7 +346,7 @@ class PfControl:
         req.ticket = self.ticket_pabuf
         return req
 
-    def addaddr(self, req: p.PfIocPoolAddr) -> p.PfIocPoolAddr:
+    def addaddr(self, req: p.PfIocPoolAddr) -> None:
         """DIOCADDADDR. Raises EBUSY for a wrong ticket, EINVAL for what no pool takes."""
         if req.ticket != self.ticket_pabuf:
             raise NetError("EBUSY")
@@ -352,7 +354,6 @@ class PfControl:
         if req.addr.addr.type not in kinds or len(self.pabuf) >= MAX_POOL:
             raise NetError("EINVAL")
         self.pabuf.append(req.addr.copy())
-        return req
 
     def _pool(self, req: p.PfIocPoolAddr, *, ticket: bool = True) -> Rule:
         _anchor, rules = self._list(req.anchor, req.r_action, req.ticket if ticket else None)
