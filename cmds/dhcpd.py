@@ -28,9 +28,11 @@ from libnet.libsocket.sock import (
     SOL_SOCKET,
     Socket,
 )
+from libnet.proto.dhcpd.lines import EMERG, ERROR, INFO
 from libnet.proto.dhcpd.network import Circuit, Port, attach
 from libnet.proto.dhcpd.refusals import params, refusals
-from libnet.proto.dhcpd.server import EMERG, ERROR, INADDR_BROADCAST, INFO, Ping, Reply, Server
+from libnet.proto.dhcpd.reply import INADDR_BROADCAST, Ping, Reply
+from libnet.proto.dhcpd.server import Server
 from libnet.wire import Malformed, Truncated
 from libnet.wire.icmp import ICMP_ECHOREPLY, Icmp, icmp_echo
 from libnet.wire.ipv4 import Ipv4

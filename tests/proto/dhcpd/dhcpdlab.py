@@ -8,7 +8,8 @@ from libnet.addr import inet_aton
 from libnet.conf.dhcpdconf import parse
 from libnet.conf.leases import read_leases
 from libnet.proto.dhcpd.network import Circuit, attach
-from libnet.proto.dhcpd.server import Ping, Reply, Server
+from libnet.proto.dhcpd.reply import Ping, Reply
+from libnet.proto.dhcpd.server import Server
 from libnet.wire import dhcp as d
 
 SERVER = inet_aton("10.9.0.1")

@@ -20,9 +20,10 @@ from libnet.proto.dhcpclient import (
     Probe,
     Send,
 )
+from libnet.proto.dhcpd.keeper import CLOCK_CHECK_S
 from libnet.proto.dhcpd.lease import ACTIVE
 from libnet.proto.dhcpd.pool import GRACE_S
-from libnet.proto.dhcpd.server import CLOCK_CHECK_S, Reply
+from libnet.proto.dhcpd.reply import Reply
 from libnet.wire import dhcp as d
 from libnet.wire.arp import ARPOP_REPLY, Arp, arp_build
 from tests.proto.dhcpd.dhcpdlab import Lab, mac

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from libnet.addr import inet_aton, inet_ntoa
 from libnet.conf.leases import read_leases
-from libnet.proto.dhcpd.server import OFFER_S, REWRITE_S, Ping
+from libnet.proto.dhcpd.keeper import OFFER_S, REWRITE_S
+from libnet.proto.dhcpd.reply import Ping
 from libnet.wire import dhcp as d
 from tests.proto.dhcpd.dhcpdlab import CONF, EPOCH, SERVER, Lab, mac, message
 
