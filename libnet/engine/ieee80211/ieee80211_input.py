@@ -52,6 +52,7 @@ _NAMES: Final = {
     w.BEACON: "beacon", w.ATIM: "atim", w.DISASSOC: "disassoc", w.AUTH: "auth",
     w.DEAUTH: "deauth", w.ACTION: "action",
 }  # fmt: skip
+_PROBE_REQ: Final = bytes((w.PROBE_REQ,))
 ETHERTYPE_PAE: Final = b"\x88\x8e"
 FRAME_MAX: Final = 2304 + 8  # octets of a body in fragments, put together
 # IEEE 802.11F 6.8: length, null LLC addresses, XID response.
@@ -99,6 +100,10 @@ class Input:
         if ic.taps:
             ic.taps.input(octets, info)
         if info.flags & RX_BADFCS or ic.opmode == M_MONITOR:
+            return
+        if ic.opmode == M_STA and octets[:1] == _PROBE_REQ:
+            # In a crowd most of what a station hears is others' questions.
+            ic.stats["rx_mgtdiscard"] += 1
             return
         try:
             frame = w.Frame.parse(octets)

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 DWELL_MIN_S: Final = 0.05  # on a channel where nothing is heard
 DWELL_MAX_S: Final = 0.12  # over a beacon interval
+JITTER_S: Final = 0.05  # before the first question (802.11 11.1.3.2.2: ProbeDelay)
 HOME_S: Final = 0.06  # between two absences
 AWAY_S: Final = 0.2
 RETRY_MIN_S: Final = 0.5
@@ -119,6 +120,9 @@ class Scanner:
         ic.tables.start()
         if self.background:
             self._leave_home()
+        elif active:
+            delay = ic.stack.dice.random() * JITTER_S
+            self._timer = ic.stack.clock.after(delay, self._next)
         else:
             self._next()
 
@@ -220,7 +224,8 @@ class Scanner:
         ic = self.ic
         if ic.des_ssid:
             ic.out.send_probereq(BROADCAST, BROADCAST, ic.des_ssid)
-        ic.out.send_probereq(BROADCAST, BROADCAST, b"")
+        if self._full or not ic.des_ssid:
+            ic.out.send_probereq(BROADCAST, BROADCAST, b"")
 
     def _end(self) -> None:
         """Tell that it is done, and act on what was found (ieee80211_end_scan)."""
@@ -252,7 +257,9 @@ class Scanner:
         ic.dprintf(MSG_SCAN, f"no scan candidate, again in {self._pause} s")
         for node in ic.scan.values():
             node.fails = max(0, node.fails - 1)
-        self._timer = ic.stack.clock.after(self._pause, self._again)
+        # Stations that were switched on together must not ask together for ever.
+        pause = self._pause * (0.5 + ic.stack.dice.random())
+        self._timer = ic.stack.clock.after(pause, self._again)
         self._pause = min(2 * self._pause, RETRY_MAX_S)
 
     def _again(self) -> None:

@@ -14,7 +14,7 @@ MAC = b"\2\0\0\0\5\5"
 @pytest.fixture
 def sta(lab):
     box = lab.box().be(des_chan=freq_of(6))
-    lab.run(0.01)
+    lab.run(0.06)
     return box
 
 
