@@ -34,7 +34,8 @@ class Struct:
             if not str(kind).startswith("ClassVar")
         }
         cls._fields = cls._fields + tuple(own)
-        cls._types = cls._types + tuple(str(kind) for kind in own.values())
+        # A field called `list` hides the type: its neighbours say builtins.list.
+        cls._types = cls._types + tuple(str(k).removeprefix("builtins.") for k in own.values())
         cls._defaults = cls._defaults | {n: cls.__dict__[n] for n in own if n in cls.__dict__}
         cls._copied = tuple(n for n, v in cls._defaults.items() if type(v) is list)
         if cls.__name__ in _STRUCTS and _STRUCTS[cls.__name__].__module__ != cls.__module__:

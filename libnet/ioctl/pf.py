@@ -8,6 +8,7 @@ of them). A dump that can be long is asked for in pages: `first` says how many e
 
 from __future__ import annotations
 
+import builtins
 from struct import Struct as Packer
 from typing import Any, ClassVar, Final, Self
 
@@ -451,7 +452,7 @@ class PfPool(PfStruct):
 
     list: list[PfPoolAddr] = []
     key: bytes = b"\0" * 16
-    proxy_port: Any = [0, 0]  # list[int]: the field above hides the name here
+    proxy_port: builtins.list[int] = [0, 0]  # the field above hides the short name
     port_op: int = 0
     opts: int = 0
 

@@ -111,12 +111,7 @@ class PfControl:
         if not isinstance(arg, row.arg):
             raise NetError("EINVAL")
         # The caller may live in this process: what it has stays its own.
-        try:
-            own = arg.copy() if isinstance(arg, p.PfStruct) else arg
-        except TypeError:
-            # The decoder lets anything through where a struct declares no type (pool ports).
-            raise NetError("EINVAL") from None
-        return handler(own)
+        return handler(arg.copy() if isinstance(arg, p.PfStruct) else arg)
 
     # -- on, off, status
 

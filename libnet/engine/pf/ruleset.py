@@ -651,10 +651,6 @@ class Walk:
         return False
 
 
-def _two_ints(value: object) -> bool:
-    return type(value) is list and len(value) == 2 and all(type(n) is int for n in value)
-
-
 def check(pf: Pf, spec: PfRule) -> None:
     """Refuse what no rule can be. Raises EINVAL, EBUSY."""
     if (
@@ -675,7 +671,7 @@ def check(pf: Pf, spec: PfRule) -> None:
         or len(spec.src.port) != 2
         or len(spec.dst.port) != 2
         or len(spec.rpool.key) != 16
-        or not _two_ints(spec.rpool.proxy_port)
+        or len(spec.rpool.proxy_port) != 2
         or any(
             not 0 <= v <= 65535 for v in (*spec.rpool.proxy_port, *spec.src.port, *spec.dst.port)
         )

@@ -288,8 +288,6 @@ def fill(dice, cls):
         elif kind == "list[int]":
             size = dice.choice((0, 2, 2, 2, 3, 20))
             values[name] = [dice.choice(NUMBERS) for _ in range(size)]
-        elif kind == "Any":
-            values[name] = dice.choice(([0, 0], [1, 2], 7, None, "x", [1, "x"]))
         elif kind.startswith("list["):
             inner = getattr(p, kind[5:-1])
             values[name] = [fill(dice, inner) for _ in range(dice.randrange(3))]
