@@ -85,14 +85,15 @@ PROGRAMS: Final[dict[str, str]] = {
     "sockstat": "cmds.sockstat:main",
     "sysctl": "cmds.sysctl:main",
     "tcpdump": "cmds.tcpdump:main",
+    "traceroute": "cmds.traceroute:main",
     "umount": "cmds.umount:main",
     "waitfor": "cmds.waitfor:main",
     "wiconfig": "cmds.wiconfig:main",
     "wlanctl": "cmds.wlanctl:main",
 }
 
-# Installed set-user-ID root: its raw socket is granted to anybody.
-SETUID: Final = frozenset(("ping",))
+# Installed set-user-ID root: their raw sockets are granted to anybody.
+SETUID: Final = frozenset(("ping", "traceroute"))
 
 EPOCH: Final = 1394000000.0  # seconds since 1970 at the start of a virtual world
 PATIENCE_S: Final = 86400.0  # how long a command may take before it gets a SIGINT
