@@ -8,7 +8,7 @@ import sys
 
 NAMES = (
     "startup", "segment", "forward", "bridge", "udp", "tcp", "tcp2", "conns", "rtt", "tap", "boxes",
-    "filter", "tcpdump", "pf", "pfload", "dhcpd",
+    "filter", "tcpdump", "pf", "pfload", "dhcpd", "air",
 )  # fmt: skip
 
 
