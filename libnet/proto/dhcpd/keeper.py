@@ -344,6 +344,10 @@ class Keeper:
         """Say that entries could not be written: memory and file differ now."""
         self._rewrite = True
 
+    def in_order(self) -> bool:
+        """Tell whether the file will say what is known here once the journal is written."""
+        return not self._rewrite
+
     def wants_rewrite(self) -> bool:
         """Tell whether the file should be written whole."""
         if self._entries and self.now - self._written >= REWRITE_S:

@@ -167,7 +167,10 @@ class Server:
     def take_journal(self) -> str:
         """Return entries to append to the file, "" for none; committed() is to follow."""
         self._queued, self._held = self._held, []
-        return self._keeper.take_journal()
+        journal = self._keeper.take_journal()
+        if not journal:
+            self.committed(True)  # what is promised again is on the disk already
+        return journal
 
     def committed(self, ok: bool) -> None:
         """Say whether the entries of take_journal() are durable."""
@@ -449,7 +452,9 @@ class Server:
         )
         text = f"DHCPACK to {inet_ntoa(addr)} ({ether_ntoa(message.chaddr)}) via {packet.via}"
         self._lines.say(INFO, text)
-        self._output.append(Reply("", packet.port.addr, addr, self._writer.remote_port, b"", octets))
+        self._output.append(
+            Reply("", packet.port.addr, addr, self._writer.remote_port, b"", octets)
+        )
 
     def _bootp(self, packet: Packet) -> None:
         request, network = packet.request, packet.network
@@ -537,17 +542,38 @@ class Server:
             text = "no available billing: lease limit reached in all matching classes"
             self._lines.say(INFO, f"{line}: {text}")
             return
-        seconds = self._seconds(packet, lease, settings, kind)
+        left = self._reusable(packet, lease, settings, name) if mine else None
+        seconds = left or self._seconds(packet, lease, settings, kind)
         if not lease.static:
             if kind == d.DHCPOFFER:
                 self._keeper.hold(lease, request, settings, name)
-            else:
+            elif left is None:
                 self._keeper.bind(lease, request, settings, seconds, one, name)
         reply = self._writer.message(packet, settings, kind, lease.subnet, lease.addr, seconds)
         self._writer.names(packet, lease, settings)
         octets = self._writer.build(packet, settings, reply)
         out = self._writer.addressed(packet, kind, lease.addr, octets, reply.flags)
         self._finish(packet, lease, settings, kind, (line, name), out)
+
+    def _reusable(self, packet: Packet, lease: Lease, settings: Settings, name: str) -> int | None:
+        """Return what is left of a lease so young that it is not worth writing anew (cache-threshold)."""
+        most = settings.number("cache-threshold", 0)
+        age = int(self._keeper.calendar()) - lease.starts
+        whole = lease.ends - lease.starts
+        if (
+            not most
+            or lease.static
+            or lease.state != ACTIVE
+            or lease.ends >= NEVER
+            or lease.hostname != name
+            or (packet.request.giaddr and lease.agent != packet.request.agent)
+            or not 0 <= age * 100 < most * whole
+            or not self._keeper.in_order()
+        ):
+            return None
+        text = f"reuse_lease: lease age {age} (secs) under {most}% threshold, reply with unaltered"
+        self._lines.say(INFO, f"{text}, existing lease for {inet_ntoa(lease.addr)}")
+        return whole - age
 
     def _finish(
         self,

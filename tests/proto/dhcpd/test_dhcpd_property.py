@@ -31,7 +31,7 @@ from tests.proto.dhcpd.dhcpdlab import Lab, mac
 SEEDS = int(os.environ.get("IOPKT_DHCPD_SEEDS", "1000"))
 FIRST = int(os.environ.get("IOPKT_DHCPD_FIRST", "0"))
 SHARDS = 20
-SPAN_S = 1500.0  # of a run
+SPAN_S = 1200.0  # of a run
 DELAY_S = 1.0  # the most that a packet is late
 
 CONF = """
@@ -88,11 +88,24 @@ class Run:
             extra = f"range 10.9.0.{10 + size} 10.9.0.{10 + size};"  # a second range
         conf = CONF.format(
             ping="" if self.ping else "ping-check off;",
-            one=dice.choice(("", "one-lease-per-client on;")),
+            one=dice.choice(
+                (
+                    "",
+                    "one-lease-per-client on;",
+                    "cache-threshold 25;",
+                    "adaptive-lease-time-threshold 50;",
+                )
+            ),
             lease=dice.choice((40, 90, 200, 600)),
             last=10 + size - 1,
             extra=extra,
         )
+        if dice.random() < 0.2:
+            conf += "host a { hardware ethernet 02:00:00:01:00:00; fixed-address 10.9.0.10; }\n"
+        if dice.random() < 0.2:
+            net, _brace, rest = conf.rpartition("subnet 10.9.0.0")
+            conf = f"{net} shared-network both {{ subnet 10.9.0.0{rest}"
+            conf += "subnet 10.9.1.0 netmask 255.255.255.0 { range 10.9.1.10 10.9.1.11; } }\n"
         self.lab = Lab(conf, seed=seed)
         self.up = True
         self.loss = dice.choice((0.0, 0.05, 0.3))
@@ -272,6 +285,8 @@ class Run:
         for client in self.clients:
             lease = client.lease
             if lease is None or lease.end <= self.lab.now:
+                continue
+            if lease.addr in self.lab.server.table.fixed:
                 continue
             known = self.lab.server.table.by_addr.get(lease.addr)
             assert known is not None, self.seed

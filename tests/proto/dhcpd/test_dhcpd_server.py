@@ -315,6 +315,19 @@ def test_a_fixed_address_in_a_range_is_given_to_nobody_else():
     assert lab.lease(A) == FIRST
 
 
+def test_a_fixed_address_that_somebody_had_before_is_complained_of():
+    lab = Lab()
+    lab.lease(B)
+    lab.conf = _conf(rest=HOST.replace("10.9.0.5", "10.9.0.10"))
+    lab.start()
+    lab.send(d.DHCPDISCOVER, A)
+    assert lab.log[:3] == [
+        "Dynamic and static leases present for 10.9.0.10.",
+        "Remove host declaration printer or remove 10.9.0.10",
+        "from the dynamic address pool for 10.9.0.0",
+    ]
+
+
 def test_a_fixed_address_by_name():
     hosts = {"printer.lab": bytes((10, 9, 0, 6))}
     lab = Lab(_conf(rest=HOST.replace("10.8.0.5, 10.9.0.5", "printer.lab")), lookup=hosts.get)
@@ -625,6 +638,47 @@ def test_the_file_is_written_anew_every_hour_and_when_the_clock_is_set():
     assert read_leases(lab.disk.text, "x").leases[addr].times["ends"] == before + 86400
     lab.start()
     assert lab.answer(d.DHCPREQUEST, B, wanted=addr).type == d.DHCPNAK
+
+
+def test_a_young_lease_is_not_written_again_where_the_configuration_says_so():
+    lab = Lab(_conf("cache-threshold 25; default-lease-time 1000;"))
+    addr = lab.lease(A)
+    text = lab.disk.text
+    lab.run(200)
+    ack = lab.answer(d.DHCPREQUEST, A, ciaddr=addr)
+    assert (ack.type, ack.number(51, 4), lab.disk.text) == (d.DHCPACK, 800, text)
+    assert lab.log[0] == (
+        "reuse_lease: lease age 200 (secs) under 25% threshold, reply with unaltered,"
+        " existing lease for 10.9.0.10"
+    )
+    lab.run(50)
+    ack = lab.answer(d.DHCPREQUEST, A, ciaddr=addr)
+    assert ack.number(51, 4) == 1000
+    assert len(lab.disk.text) > len(text)
+
+
+def test_a_lease_that_could_not_be_written_is_written_again():
+    lab = Lab(_conf("cache-threshold 25;"))
+    lab.answer(d.DHCPDISCOVER, A)
+    lab.disk.full = True
+    assert lab.answer(d.DHCPREQUEST, A, wanted=FIRST) is None
+    assert lab.answer(d.DHCPREQUEST, A, wanted=FIRST) is None
+    lab.disk.full = False
+    assert lab.answer(d.DHCPREQUEST, A, wanted=FIRST).type == d.DHCPACK
+    assert "lease 10.9.0.10 {" in lab.disk.text
+
+
+def test_a_reserved_lease_is_nobody_elses():
+    lab = Lab(
+        _conf(f"infinite-is-reserved on; default-lease-time {NEVER}; max-lease-time {NEVER};")
+    )
+    addr = lab.lease(A)
+    assert "  reserved;\n" in lab.disk.text
+    lab.send(d.DHCPRELEASE, A, ciaddr=addr)
+    assert lab.answer(d.DHCPREQUEST, B, wanted=addr).type == d.DHCPNAK
+    assert [lab.lease(mac(n)) for n in range(10, 14)].count(None) == 1
+    lab.start()
+    assert lab.lease(A) == addr
 
 
 def test_what_belongs_to_no_range_is_kept_while_it_lasts():
