@@ -230,7 +230,7 @@ def test_start_up_errors(gateway):
     assert says("-6") == "-6: DHCPv6 is not supported."
     assert says("-tf x") == "-tf: traces are not supported."
     gateway.write("/etc/dhcpd.conf", CONF.replace("10.9.0.12", "10.9.1.12"))
-    assert says("-t") == (
+    assert says("-t").endswith(
         "bad range, address 10.9.1.12 not in subnet 10.9.0.0 netmask 255.255.255.0"
     )
     gateway.write("/etc/dhcpd.conf", "max-lease-time 10\nsubnet 10.9.0.0;\n")

@@ -36,7 +36,8 @@ MAX_INCLUDES: Final = 16  # files inside files
 PARAMS: Final = {
     word: row.split()[-1]
     for row in """default-lease-time T|max-lease-time T|min-lease-time T|offer-lease-time T
-dynamic-bootp-lease-length T|min-secs n|get-lease-hostnames f|use-host-decl-names f
+dynamic-bootp-lease-length T|dynamic-bootp-lease-cutoff T|min-secs n
+get-lease-hostnames f|use-host-decl-names f
 one-lease-per-client f|use-lease-addr-for-default-route f|always-reply-rfc1048 f|always-broadcast f
 ddns-updates f|update-optimization f|update-static-leases f|do-forward-updates f|ping-check f
 stash-agent-options f|boot-unknown-clients f|ping-timeout T|ddns-ttl T|omapi-port n|local-port n
@@ -403,6 +404,7 @@ class Parser(Reader):
             near = subnet or subnets[0] if subnets else None
             if near is None or (isinstance(holder, Network) and subnet is None):
                 self.bad(f"address range not on network {network.name}")
+            self.warn(f"address range not on network {network.name}")
             self.config.fatal = self.config.fatal or (
                 f"bad range, address {inet_ntoa(wrong)} not in subnet {inet_ntoa(near.net)}"
                 f" netmask {inet_ntoa(near.mask)}"

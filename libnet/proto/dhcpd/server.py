@@ -692,7 +692,9 @@ class Server:
     def _seconds(self, packet: Packet, lease: Lease, settings: Settings, kind: int) -> int:
         """Return for how long the address is given; NEVER for ever."""
         if kind == 0:
-            return settings.number("dynamic-bootp-lease-length", NEVER)
+            cutoff = settings.number("dynamic-bootp-lease-cutoff", 0)
+            left = cutoff - int(self._keeper.calendar()) - self._keeper.skew if cutoff else NEVER
+            return max(settings.number("dynamic-bootp-lease-length", left), 1)
         asked = packet.message.options.get(d.DHO_DHCP_LEASE_TIME, b"")
         default = settings.number("default-lease-time", DEFAULT_LEASE_S)
         seconds = int.from_bytes(asked, "big") if len(asked) == 4 else default

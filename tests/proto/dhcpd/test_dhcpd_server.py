@@ -363,6 +363,10 @@ def test_dynamic_bootp():
     assert "  dynamic-bootp;\n" in lab.disk.text
     lab.run(3700)
     assert "binding state free" in lab.disk.text
+    pool = "range dynamic-bootp 10.9.0.10 10.9.0.13;"
+    lab = Lab(_conf(f"dynamic-bootp-lease-cutoff {EPOCH + 5000};", pool=pool))
+    lab.send(0, B)
+    assert read_leases(lab.disk.text, "x").leases[FIRST].times["ends"] == EPOCH + 5000
     for word, text in (("deny", [": bootp disallowed"]), ("ignore", [])):
         lab = Lab(_conf(f"{word} bootp;", pool="range dynamic-bootp 10.9.0.10 10.9.0.13;"))
         assert lab.send(0, B) == []
