@@ -135,8 +135,7 @@ class Media:
     def setmode(self, mode: int, opmode: int) -> None:
         """Let only the channels of *mode* be used (ieee80211_setmode). Raises EINVAL for none."""
         ic = self.ic
-        if opmode == M_HOSTAP and mode == MODE_AUTO:
-            mode = next(m for m in _AP_MODES if MODE_NAMES[m] in ic.radio.modes)
+        mode = self.basemode(mode, opmode)
         if mode == MODE_AUTO:
             active = ic.chan_avail
         else:
@@ -149,6 +148,12 @@ class Media:
         if ic.curchan not in ic.chan_active:
             ic.curchan = active[0]
         ic.curmode = mode
+
+    def basemode(self, mode: int, opmode: int) -> int:
+        """Return the mode to begin with where *mode* is asked for."""
+        if opmode == M_HOSTAP and mode == MODE_AUTO:
+            return next(m for m in _AP_MODES if MODE_NAMES[m] in self.ic.radio.modes)
+        return mode
 
     def status(self) -> tuple[int, int]:
         """Return the status bits and the active media word (ieee80211_media_status)."""

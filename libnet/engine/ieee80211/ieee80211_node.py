@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 from libnet.addr import ether_ntoa
 from libnet.engine.ieee80211.ieee80211_rate import is_erp, mode_rates
 from libnet.engine.ieee80211.ieee80211_var import (
+    AUTH_8021X,
+    AUTH_WPA,
     M_HOSTAP,
     M_IBSS,
     MODE_11G,
@@ -131,8 +133,9 @@ class Nodes:
             f"{node.aid}: {self.words()}",
         )
         ic.amrr.node_init(node)
-        node.authorized = True
-        node.inact_reload = ic.inact_run
+        # With 802.1X the authenticator opens the port when the keys are there.
+        node.authorized = ic.authmode not in (AUTH_8021X, AUTH_WPA)
+        node.inact_reload = ic.inact_run if node.authorized else ic.inact_auth
         node.inact = ic.stack.clock.now + node.inact_reload
         what = RTM_IEEE80211_REJOIN if reassoc or not newassoc else RTM_IEEE80211_JOIN
         ic.msg(ic.ifp, what, node.mac)

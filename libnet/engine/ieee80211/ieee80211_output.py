@@ -200,6 +200,9 @@ class Output:
         if frame[6:12] != ic.myaddr and ic.opmode != M_HOSTAP:
             self._lose(frame, "tx_badsrc", "a station sends only what is from itself")
             return
+        if not node.authorized and frame[12:14] != ETHERTYPE_PAE:
+            self._lose(frame, "tx_unauth", "unauthorized port")
+            return
         ifp.opackets += 1
         if ic.opmode == M_HOSTAP and ic.power.hold(node, frame):
             return

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Final
 from libnet.addr import ether_ntoa
 from libnet.engine.ieee80211.ieee80211_rate import chan2mode, lowest, mode_rates, negotiate
 from libnet.engine.ieee80211.ieee80211_var import (
+    AUTH_8021X,
+    AUTH_WPA,
     CHAN_ANY,
     M_HOSTAP,
     M_IBSS,
@@ -109,7 +111,7 @@ class Proto:
         ic.ifp.flags |= IFF_RUNNING
         ic.ifp.flags &= ~IFF_OACTIVE
         ic.scanner.fresh()
-        ic.media.setmode(ic.des_mode, ic.opmode)
+        ic.curmode = ic.media.basemode(ic.des_mode, ic.opmode)
         wait = self._farewell - ic.stack.clock.now
         if wait > 0:
             self._pending = ic.stack.clock.after(wait, self._go)
@@ -265,6 +267,7 @@ class Proto:
                 ic.power.reset()
                 ic.tables.reset()
         elif old in (S_AUTH, S_ASSOC):
+            self.oldbss = ZERO_MAC
             ic.bss.fails += 1
             ic.bss.authed = False
         if ic.roaming == ROAMING_AUTO:
@@ -340,7 +343,7 @@ class Proto:
                 f"{ether_ntoa(bss.bssid)} ssid {bss.essid!r} channel {ic.channel} "
                 f"start {bss.rate // 2}Mb",
             )
-        bss.authorized = True
+        bss.authorized = ic.authmode not in (AUTH_8021X, AUTH_WPA)
         if ic.opmode == M_STA and old == S_ASSOC:
             roamed = self.oldbss != ZERO_MAC
             self.oldbss = ZERO_MAC
@@ -368,6 +371,8 @@ class Proto:
         rates = negotiate(node.rates, self.rates_of(node.chan), fixed=ic.fixed_rate)
         if rates is None:
             return False
+        if ic.opmode == M_STA:
+            self.abandon()
         node.rates = rates
         ic.bss = node
         ic.curmode = chan2mode(ic, node.chan)
@@ -381,6 +386,15 @@ class Proto:
         ic.amrr.node_init(node)
         self.newstate(S_AUTH if ic.opmode == M_STA else S_RUN)
         return True
+
+    def abandon(self) -> None:
+        """Stop looking for a network, asking one, or being in it: another comes instead."""
+        ic = self.ic
+        ic.scanner.cancel()
+        self._stop_timers()
+        if ic.state == S_RUN:
+            self._sta_leave()
+        ic.state = S_SCAN
 
     def create_ibss(self, freq: int) -> None:
         """Make a network of our own on a channel: an access point's or an ad hoc one."""

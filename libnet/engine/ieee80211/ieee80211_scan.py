@@ -26,6 +26,8 @@ from libnet.engine.ieee80211.ieee80211_var import (
     MSG_SCAN,
     ROAMING_MANUAL,
     RTM_IEEE80211_SCAN,
+    S_ASSOC,
+    S_AUTH,
     S_RUN,
     S_SCAN,
     SCAN_MAX,
@@ -103,6 +105,8 @@ class Scanner:
         if self.scanning:
             self._full = self._full or full
             return
+        if ic.state in (S_AUTH, S_ASSOC):
+            ic.proto.abandon()  # it is asked anew when the search is over
         active = active and ic.opmode != M_HOSTAP
         self._stop_timer()
         self._active, self._full = active, full
@@ -274,6 +278,8 @@ class Scanner:
         ic = self.ic
         loudest: dict[int, int] = {}
         for node in ic.scan.values():
+            if node.heard < self.since:
+                continue
             loudest[node.chan] = max(loudest.get(node.chan, 0), node.rssi + 1)
         return min(sorted(ic.chan_active), key=lambda freq: loudest.get(freq, 0))
 

@@ -10,6 +10,7 @@ from libnet.engine.ieee80211.ieee80211_var import (
     RTM_IEEE80211_DISASSOC,
     RTM_IEEE80211_REASSOC,
     RTM_IEEE80211_SCAN,
+    S_AUTH,
     S_INIT,
     S_RUN,
     S_SCAN,
@@ -340,3 +341,57 @@ def test_a_frame_with_somebody_elses_address_is_not_sent(lab):
     lab.run(1)
     assert sta.stack.stats["ieee80211"]["tx_badsrc"] == 1
     assert not [f for f in lab.air.sent if b"bridged" in f[1]]
+
+
+def test_a_program_may_choose_another_network_than_the_one_it_is_in(lab):
+    one, six = hosts(lab, 2)
+    six.radio.at = (60, 0)
+    sta = lab.box().be()
+    lab.run(5)
+    assert lab.talks(sta, one)
+    sta.ic.begin_scan()
+    lab.run(6)
+    assert sta.ic.proto.sta_join(sta.ic.scan[six.mac])
+    lab.run(1)
+    assert (RTM_IEEE80211_DISASSOC, one.mac) in sta.events
+    assert lab.talks(sta, six)
+
+
+def test_a_scan_asked_for_in_the_middle_of_joining_ends_and_the_station_joins(lab):
+    (ap,) = hosts(lab)
+    lab.air.lose = lambda frame: frame[0] == w.AUTH
+    sta = lab.box().be()
+    while sta.ic.state != S_AUTH:
+        lab.run(0.01)
+    sta.events.clear()
+    sta.ic.begin_scan()
+    lab.air.lose = lambda frame: False
+    lab.run(8)
+    assert (RTM_IEEE80211_SCAN, b"") in sta.events
+    assert lab.talks(sta, ap)
+
+
+def test_only_the_channels_that_may_be_used_are_searched(lab):
+    one, six = hosts(lab, 2)
+    six.radio.at = (60, 0)
+    sta = lab.box()
+    sta.ic.chan_active = frozenset((freq_of(6), freq_of(11)))
+    sta.be()
+    lab.run(5)
+    assert one.mac not in sta.ic.scan
+    assert lab.talks(sta, six)
+
+
+def test_nothing_passes_a_port_that_is_not_open(lab):
+    (ap,) = hosts(lab)
+    sta = lab.box().be()
+    lab.run(5)
+    ap.ic.nodes[sta.mac].authorized = False
+    assert not lab.talks(sta, ap)
+    assert ap.ic.stats["rx_unauth"] == 1
+    ap.send(sta, b"secret")
+    assert ap.stack.stats["ieee80211"]["tx_unauth"] == 1
+    # The frames by which a port is opened (802.1X) do pass.
+    ap.ifp.enqueue(sta.mac + ap.mac + b"\x88\x8e\1\0\0\0")
+    lab.run(0.1)
+    assert sta.ifp.noproto == 1
