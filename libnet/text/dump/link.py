@@ -62,13 +62,17 @@ _PRINTERS: Final[dict[int, Printer]] = {
     104: lazy("chdlc.chdlc_if_print"),
     105: lazy("ieee80211.ieee802_11_if_print"),
     108: null_if_print,
+    109: lazy("enc.enc_if_print"),
     113: lazy("sll.sll_if_print"),
     117: lazy("pflog.pflog_if_print"),
     119: lazy("radiotap.prism_if_print"),
     127: lazy("radiotap.ieee802_11_radio_if_print"),
+    149: lazy("nflog.pktap_if_print"),
     163: lazy("radiotap.avs_if_print"),
     228: raw_if_print,
     229: raw_if_print,
+    239: lazy("nflog.nflog_if_print"),
+    258: lazy("nflog.pktap_if_print"),
     276: lazy("sll.sll2_if_print"),
 }
 
@@ -76,6 +80,11 @@ _PRINTERS: Final[dict[int, Printer]] = {
 def has_printer(linktype: int) -> bool:
     """Return whether packets of that link type can be told apart."""
     return linktype in _PRINTERS
+
+
+def print_link(ndo: Ndo, linktype: int, b: bytes, length: int) -> None:
+    """Print a packet of a link type that has_printer() knows."""
+    _PRINTERS[linktype](ndo, b, length)
 
 
 def _unsupported(ndo: Ndo, b: bytes, length: int) -> None:

@@ -60,11 +60,11 @@ def lazy(where: str) -> Printer:
     module, _, name = where.partition(".")
     found: Printer | None = None
 
-    def printer(*args: Any) -> Any:
+    def printer(*args: Any, **options: Any) -> Any:
         nonlocal found
         if found is None:
             found = getattr(import_module(f"libnet.text.dump.{module}"), name)
-        return found(*args)
+        return found(*args, **options)
 
     return printer
 

@@ -47,6 +47,8 @@ _BY_PORT: Final = {
     for port in ports
 }
 _domain = lazy("dns.domain_tcp_print")
+_nfs = lazy("nfs.nfs_tcp_print")
+_NFS: Final = 2049
 _mptcp = lazy("mptcp.mptcp_print")
 
 
@@ -162,6 +164,10 @@ def tcp_print(ndo: Ndo, b: bytes, o: int, length: int, iph: int, fragmented: int
             _domain(ndo, b, o + hlen, length)
         return
     one, two = _BY_PORT.get(sport), _BY_PORT.get(dport)
+    if (sport == _NFS or dport == _NFS) and _nfs(
+        ndo, b, o + hlen, length, iph, to_server=dport == _NFS
+    ):
+        return
     if one or two:
         if one is None or (two is not None and two[0] < one[0]):
             one = two

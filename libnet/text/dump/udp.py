@@ -7,6 +7,9 @@ from typing import Final
 from libnet.text.dump.ndo import Ndo, Printer, cksum_shouldbe, lazy, u2
 from libnet.text.dump.pseudo import nextproto_cksum
 
+_NFS: Final = 2049
+_isakmp_udp: Final = lazy("isakmp.isakmp_udp_print")
+_rfc3948: Final = lazy("isakmp.rfc3948_print")
 # Behind either port, the first in the list winning; printers of (ndo, b, o, length).
 _EITHER: Final[tuple[tuple[tuple[int, ...], Printer], ...]] = (
     ((53,), lazy("dns.domain_print")),
@@ -14,9 +17,9 @@ _EITHER: Final[tuple[tuple[tuple[int, ...], Printer], ...]] = (
     ((69,), lazy("tftp.tftp_print")),
     ((67, 68), lazy("bootp.bootp_print")),
     ((520,), lazy("rip.rip_print")),
-    ((500,), lazy("isakmp.isakmp_udp_print")),
-    ((4500,), lazy("isakmp.rfc3948_print")),
-    ((7500, 8500), lazy("isakmp.isakmp_udp_print")),
+    ((500,), _isakmp_udp),
+    ((4500,), _rfc3948),
+    ((7500, 8500), _isakmp_udp),
     ((161, 162), lazy("snmp.snmp_print")),
     ((123,), lazy("ntp.ntp_print")),
     ((1701,), lazy("l2tp.l2tp_print")),
@@ -36,7 +39,6 @@ _EITHER: Final[tuple[tuple[tuple[int, ...], Printer], ...]] = (
 _BY_PORT: Final = {
     port: (rank, printer) for rank, (ports, printer) in enumerate(_EITHER) for port in ports
 }
-_NATT: Final = 4500
 _RADIUS_RANK: Final = _BY_PORT[1812][0]
 _RIPNG_RANK: Final = _BY_PORT[521][0]
 # Behind the destination port alone: after which rank of the others it comes, and its printer.
@@ -125,6 +127,8 @@ def udp_print(ndo: Ndo, b: bytes, o: int, length: int, iph: int, fragmented: int
         _forced(ndo, b, at, length)
         return
     if not ndo.qflag:
+        if (dport == _NFS or sport == _NFS) and _nfs(ndo, b, at, length, iph, sport, dport):
+            return
         if ndo.vflag and not ndo.Kflag and not fragmented:
             _cksum(ndo, b, o, length, iph)
         printer = _find(sport, dport)
@@ -146,8 +150,15 @@ def udp_print(ndo: Ndo, b: bytes, o: int, length: int, iph: int, fragmented: int
         p(f"UDP, length {ulen}")
 
 
-_isakmp_udp: Final = _BY_PORT[500][1]
-_rfc3948: Final = _BY_PORT[_NATT][1]
+def _nfs(ndo: Ndo, b: bytes, at: int, length: int, iph: int, sport: int, dport: int) -> bool:
+    """Print a call to NFS's port or a reply from it; return False if it is neither."""
+    from libnet.text.dump.nfs import nfs_call, nfs_udp_print
+
+    call = nfs_call(b, at)
+    if (call and dport == _NFS) or (call is False and sport == _NFS):
+        nfs_udp_print(ndo, b, at, length, iph, call=bool(call))
+        return True
+    return False
 
 
 def _find(sport: int, dport: int) -> Printer | None:
