@@ -66,6 +66,7 @@ def cards(ctx: Ctx) -> list[dict[str, Any]]:
                 "irq": nic.irq,
                 "ifname": nic.attached,
                 "description": card.description,
+                "wireless": bool(card.modes),
             }
         )
     return [row for row in rows if row.get("bus", "pci") == "pci"]
@@ -77,7 +78,7 @@ def show(card: Mapping[str, Any], number: int, *, verbose: bool) -> str:
     vendor = VENDORS.get(vid, "Unknown Vendor")
     description = str(card.get("description") or "Unknown Device")
     rows = [
-        ("Class", "Network (Ethernet)"),
+        ("Class", "Network (Unknown)" if card.get("wireless") else "Network (Ethernet)"),
         ("Vendor ID", f"{vid:x}h, {vendor}"),
         ("Device ID", f"{did:x}h, {description}"),
         ("PCI index", f"{_int(card.get('index')):x}h"),
@@ -86,7 +87,7 @@ def show(card: Mapping[str, Any], number: int, *, verbose: bool) -> str:
         return "".join(f"{name:<14} = {value}\n" for name, value in rows)
     pin = "ABCD"[number % 4]
     rows += [
-        ("Class Codes", "020000h"),
+        ("Class Codes", "028000h" if card.get("wireless") else "020000h"),
         ("Revision ID", "0h"),
         ("Bus number", "0"),
         ("Device number", str(number + 3)),

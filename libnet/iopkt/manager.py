@@ -594,6 +594,7 @@ class Manager:
                 "ifname": nic.ifp.name,
                 "bus": nic.row.bus,
                 "description": nic.row.description,
+                "wireless": bool(nic.row.modes),
             }
             for nic in self.nics
         ]
