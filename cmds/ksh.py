@@ -34,11 +34,10 @@ def run(argv: Sequence[str], ctx: Ctx) -> int:
 def in_memory(argv: Sequence[str], ctx: Ctx) -> int:
     """Run a script, -c, or standard input by the shell of a box in memory; return the status."""
     from libnet.errors import from_host
-    from libnet.lab.memory import Shell
 
     words = list(argv)
     if words[:1] == ["-c"] and len(words) > 1:
-        text = words[1]
+        text, words = words[1], words[2:] or [ctx.prog]
     elif words and words[0][:1] in ("-", "+"):
         ctx.stderr.write(f"{ctx.prog}: {words[0]}: a box in memory has a shell without options\n")
         return 2
@@ -50,8 +49,18 @@ def in_memory(argv: Sequence[str], ctx: Ctx) -> int:
             ctx.stderr.write(f"{ctx.prog}: {words[0]}: {why}\n")
             return 127
     else:
-        text = ctx.stdin.read()
-    return Shell(ctx.services, b"", ctx.stdout, ctx.stderr).run(text)
+        text, words = ctx.stdin.read(), [ctx.prog]
+    return script(ctx, text, words)
+
+
+def script(ctx: Ctx, text: str, words: Sequence[str]) -> int:
+    """Run *text* by the shell of a box in memory; its $0, $1, … are *words*."""
+    from libnet.lab.memory import Shell
+
+    shell = Shell(ctx.services, b"", ctx.stdout, ctx.stderr)
+    shell.variables |= {str(number): word for number, word in enumerate(words[:10])}
+    shell.variables["#"] = str(len(words) - 1)
+    return shell.run(text)
 
 
 main = program("ksh", run)

@@ -1,6 +1,6 @@
 """The little shell of a box in memory: enough of sh(1) for the lines that lessons and tests type.
 
-Words with quotes and $NAME; several commands divided by newlines, `;`, `&&`, `||` or `&`; pipes, each
+Words with quotes, $NAME and $1; several commands divided by newlines, `;`, `&&`, `||` or `&`; pipes, each
 stage run to its end before the next; `<`, `>`, `>>`, `2>`, `2>&1`; NAME=value before a command or
 alone; `#` comments. No patterns, no substitution of commands, no if and no loops: whoever needs those
 runs the programs as processes under a real shell.
@@ -187,7 +187,7 @@ def _variable(text: str, pos: int, *, quoted: bool) -> tuple[Piece, int]:
         if not name or not set(name) <= set(_NAME) or name[0] not in _NAME_START:
             raise BadSyntax("bad substitution")
         return Piece(name, variable=True, quoted=quoted), end + 1
-    if after and after in "?!":
+    if after and after in "?!#0123456789":
         return Piece(after, variable=True, quoted=quoted), pos + 2
     if not after or after not in _NAME_START:
         return Piece("$", variable=False, quoted=quoted), pos + 1
