@@ -267,3 +267,71 @@ def test_any_body_is_a_frame_or_refused(body):
 def test_a_type_that_would_be_taken_for_a_length_stays_in_its_llc_header():
     body = w._SNAP + b"\x00\x10" + b"data"
     assert w.body_to_ether(HOST, STA, body) == ETH + len(body).to_bytes(2, "big") + body
+
+
+# An independent dissector and maker
+
+RATES = [0x82, 0x84, 0x8B, 0x96, 12, 18, 24, 36, 48, 72, 96, 108]
+
+
+def test_scapy_reads_a_beacon_of_ours():
+    scapy = pytest.importorskip("scapy.layers.dot11")
+    elems = (
+        w.ssid_elem(b"my lan")
+        + w.rates_elem(RATES)
+        + w.dsparms_elem(6)
+        + w.tim_elem(left=1, period=2, mcast=False, aids=(3,))
+        + w.erp_elem(w.ERP_USE_PROTECTION)
+        + w.xrates_elem(RATES)
+    )
+    body = w.Beacon(123456, 100, w.CAPINFO_ESS | w.CAPINFO_PRIVACY, elems).build()
+    frame = w.mgmt(w.BEACON, da=b"\xff" * 6, sa=AP, bssid=AP, seq=7 << 4, body=body)
+    got = scapy.Dot11(frame)
+    assert (got.type, got.subtype, got.addr2, got.SC) == (0, 8, "02:00:00:00:00:01", 7 << 4)
+    beacon = got[scapy.Dot11Beacon]
+    assert (beacon.timestamp, beacon.beacon_interval, str(beacon.cap)) == (
+        123456,
+        100,
+        "ESS+privacy",
+    )
+    stats = beacon.network_stats()
+    assert (stats["ssid"], stats["channel"]) == ("my lan", 6)
+    found = {}
+    elt = got[scapy.Dot11Elt]
+    while isinstance(elt, scapy.Dot11Elt):
+        found[elt.ID] = bytes(elt)[2 : 2 + elt.len]
+        elt = elt.payload
+    assert set(found) == {0, 1, 3, 5, 42, 50}
+    assert found[5] == b"\x01\x02\x00\x08"
+
+
+def test_scapys_frames_are_read_as_it_means_them():
+    scapy = pytest.importorskip("scapy.layers.dot11")
+    names = {
+        "addr1": "02:00:00:00:00:01",
+        "addr2": "02:00:00:00:00:02",
+        "addr3": "02:00:00:00:00:03",
+    }
+    request = scapy.Dot11(type=0, subtype=2, **names) / scapy.Dot11ReassoReq(
+        cap="ESS+short-preamble", listen_interval=10, current_AP="02:00:00:00:00:09"
+    )
+    frame = w.Frame.parse(bytes(request / scapy.Dot11Elt(ID="SSID", info=b"net")))
+    assert (frame.fc & w.FC_KIND, frame.addr1, frame.addr2) == (w.REASSOC_REQ, AP, STA)
+    got = w.AssocReq.parse(frame.body, reassoc=True)
+    assert (got.capinfo, got.lintval, got.curap[5]) == (0x21, 10, 9)
+    assert w.Elements.parse(got.elems).ssid == b"net"
+    auth = scapy.Dot11(type=0, subtype=11, **names) / scapy.Dot11Auth(algo=1, seqnum=2, status=15)
+    assert w.Auth.parse(w.Frame.parse(bytes(auth)).body) == (1, 2, 15, b"")
+    gone = scapy.Dot11(type=0, subtype=12, **names) / scapy.Dot11Deauth(reason=7)
+    assert w.reason_parse(w.Frame.parse(bytes(gone)).body) == w.REASON_NOT_ASSOCED
+    poll = scapy.Dot11(type=1, subtype=10, ID=0xC005, addr1=names["addr1"], addr2=names["addr2"])
+    assert w.Frame.parse(bytes(poll))[:4] == w.Frame.parse(w.ps_poll(bssid=AP, ta=STA, aid=5))[:4]
+    sent = scapy.Dot11(type=2, subtype=8, FCfield="to_DS", **names) / scapy.Dot11QoS(TID=5) / b"zz"
+    frame = w.Frame.parse(bytes(sent))
+    assert (frame.bssid, frame.sa, frame.da, frame.qos & 15, frame.body) == (
+        AP,
+        STA,
+        HOST,
+        5,
+        b"zz",
+    )
