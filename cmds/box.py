@@ -85,8 +85,8 @@ def box_of(ctx: Ctx, name: str) -> BoxPaths:
     "--nic",
     "nics",
     multiple=True,
-    metavar="DRIVER[:SEGMENT][,mac=…][,irq=N][,pci=N]",
-    help="A network card: the driver it needs ('*': any), what it is plugged into (lan0).",
+    metavar="DRIVER[:SEGMENT|:AIR][,mac=…][,irq=N][,pci=N]",
+    help="A network card: the driver it needs ('*': any), what it is plugged into (lan0; a radio: air0).",
 )
 @click.pass_obj
 def add(ctx: Ctx, name: str, nics: tuple[str, ...]) -> int:
