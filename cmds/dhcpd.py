@@ -12,6 +12,7 @@ from cmds._dhcpnet import LeaseFile, udp_frame, udp_payload
 from cmds._names import HostNotFound, Names
 from libnet.addr import AF_INET, AF_ROUTE, SockaddrDl, SockaddrIn
 from libnet.conf.dhcpdconf import Config, parse
+from libnet.conf.dhcpdconf.tree import Expr
 from libnet.conf.leases import Database, header, read_leases
 from libnet.errors import NetError
 from libnet.ioctl.ifflags import IFF_BROADCAST, IFF_LOOPBACK, IFF_UP
@@ -400,11 +401,7 @@ class Daemon:
         said = dict(params(self._config))
         local = self.port or _number(said.get("local-port"), 67)
         remote = self.port + 1 if self.port else _number(said.get("remote-port"), 68)
-        broadcast = INADDR_BROADCAST
-        limited = said.get("limited-broadcast-address")
-        if limited is not None:
-            octets = getattr(limited, "args", (b"",))[0]
-            broadcast = int.from_bytes(octets, "big") if len(octets) == 4 else broadcast
+        broadcast = self._address(said.get("limited-broadcast-address"), INADDR_BROADCAST)
         if self._options.server:
             try:
                 broadcast = self._names.gethostbyname(self._options.server)
@@ -425,6 +422,15 @@ class Daemon:
         )
         self._batch = server.batch() or BATCH
         return server
+
+    def _address(self, value: object, default: int) -> int:
+        """Return an address of the configuration, a number or a name."""
+        if not isinstance(value, Expr):
+            return default
+        octets = value.args[0] if value.args else b""
+        if isinstance(octets, str):
+            octets = self._lookup(octets) or b""
+        return int.from_bytes(octets, "big") if len(octets) == 4 else default
 
     def _lookup(self, name: str) -> bytes | None:
         try:
@@ -448,7 +454,7 @@ class Daemon:
                 command = file.read(4096)
         except (OSError, ValueError):
             return  # nobody, or somebody who died without removing the file
-        if pid != os.getpid() and b"dhcp" in command:
+        if pid != os.getpid() and (b"dhcpd" in command or b"dhcpcd" in command):
             self._log.fatal("There's already a DHCP server running.")
 
     def _write_pid(self) -> None:
@@ -523,9 +529,7 @@ class Daemon:
         sock = self._datagrams = ctx.socket(AF_INET, SOCK_DGRAM)
         sock.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
         sock.setsockopt(SOL_SOCKET, SO_BROADCAST, 1)
-        local = dict(params(self._config)).get("local-address")
-        octets = getattr(local, "args", (b"",))[0]
-        addr = int.from_bytes(octets, "big") if len(octets) == 4 else 0
+        addr = self._address(dict(params(self._config)).get("local-address"), 0)
         sock.bind(SockaddrIn(addr, server.local_port))
         self._pings = ctx.socket(AF_INET, SOCK_RAW, IPPROTO_ICMP)
         self._pings.setsockopt(SOL_SOCKET, SO_RCVBUF, RCVBUF)
@@ -563,9 +567,9 @@ class Daemon:
 
     def _loop(self, server: Server, signals: SignalWatch) -> int:
         ctx = self._ctx
-        waiting: list[Any] = [pcap.descriptor for pcap in self._pcaps.values()]
-        waiting += [self._datagrams, self._pings, signals]
         while True:
+            waiting: list[Any] = [pcap.descriptor for pcap in self._pcaps.values()]
+            waiting += [self._datagrams, self._pings, signals]
             server.run(ctx.now(), ctx.wall())
             self._act(server)
             due = server.next_due()
@@ -573,13 +577,24 @@ class Daemon:
             ready = ctx.wait(waiting, timeout)
             if signals in ready and signals.take():
                 return 0
-            for name, pcap in self._pcaps.items():
+            for name, pcap in list(self._pcaps.items()):
                 if pcap.descriptor in ready:
-                    self._frames(server, name, pcap)
+                    self._receive(server, name, pcap)
             if self._pings in ready:
                 self._echoes(server)
             if self._datagrams in ready:
                 self._drain()
+
+    def _receive(self, server: Server, name: str, pcap: Live) -> None:
+        """Take what an interface has; when it has gone, go on with the others. Raises PcapError."""
+        try:
+            self._frames(server, name, pcap)
+        except PcapError as exc:
+            self._log(ERROR, f"receive_packet failed on {name}: {exc}")
+            del self._pcaps[name]
+            pcap.close()
+            if not self._pcaps:
+                raise
 
     def _frames(self, server: Server, name: str, pcap: Live) -> None:
         for _ in range(DRAIN):
@@ -666,7 +681,9 @@ class Daemon:
             frame = udp_frame(
                 item.mac, item.src, server.local_port, item.dst, item.port, item.octets
             )
-            self._pcaps[item.ifname].inject(frame)
+            pcap = self._pcaps.get(item.ifname)
+            if pcap is not None:  # else the interface has gone since
+                pcap.inject(frame)
         else:
             self._datagrams.sendto(item.octets, SockaddrIn(item.dst, item.port))
 

@@ -301,3 +301,49 @@ def test_another_port(world, gateway):
     assert client.sh("dhcp.client -i wm0 -u -P 6700 -p 6701").status == 0
     assert _addr(client) == "10.9.0.10"
     assert gateway.stop(job).startswith("binding to user-specified port 6700\n" + BANNER)
+
+
+def test_an_interface_that_goes_takes_no_other_with_it(world, gateway):
+    gateway.box.sh("ifconfig wm1 10.8.0.1/24")
+    net = "subnet 10.8.0.0 netmask 255.255.255.0 { range 10.8.0.10 10.8.0.12; }\n"
+    gateway.write("/etc/dhcpd.conf", CONF + net)
+    job = gateway.serve("-f -d")
+    assert gateway.box.sh("ifconfig wm1 destroy").status == 0
+    client = _client(world, "C")
+    assert client.sh("dhcp.client -i wm0 -u -T 30").status == 0
+    said = gateway.stop(job)
+    assert "receive_packet failed on wm1: " in said
+
+
+def test_clients_whose_interfaces_compute_checksums(world, gateway):
+    job = gateway.serve()
+    gateway.box.sh("ifconfig wm0 ip4csum udp4csum")
+    client = _client(world, "C")
+    client.sh("ifconfig wm0 ip4csum udp4csum")
+    assert client.sh("dhcp.client -i wm0 -u -T 30").status == 0
+    world.run(900)
+    said = gateway.stop(job)
+    assert len(re.findall(r"DHCPACK on 10.9.0.10 to \S+ via wm0", said)) >= 3
+
+
+def test_addresses_of_the_configuration_may_be_names(world, gateway):
+    with open(gateway.path("/etc/hosts"), "a") as file:
+        file.write("10.9.0.1 gateway\n10.9.0.255 everybody\n")
+    gateway.write(
+        "/etc/dhcpd.conf",
+        "local-address gateway; limited-broadcast-address everybody; always-broadcast on;\n" + CONF,
+    )
+    job = gateway.serve()
+    client = _client(world, "C")
+    assert client.sh("dhcp.client -i wm0 -u -T 30").status == 0
+    listing = gateway.box.sh("sockstat -4n").out
+    assert "10.9.0.1.67" in listing
+    gateway.stop(job)
+
+
+def test_the_guides_slip_of_the_name(world, gateway):
+    job = gateway.box.spawn("dhcpcd -f -d -q -cf /etc/dhcpd.conf wm0")
+    world.run(0.1)
+    client = _client(world, "C")
+    assert client.sh("dhcp.client -i wm0 -u -T 30").status == 0
+    assert "DHCPACK on 10.9.0.10" in gateway.stop(job)

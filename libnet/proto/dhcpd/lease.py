@@ -141,6 +141,10 @@ class Lease:
             self.state = FREE
         if self.state == FREE:
             self.ends = min(self.ends, now)
+        elif self.starts > now and self.ends < NEVER:
+            # The host's clock has been set back since: no more can be left than was given.
+            self.ends = now + max(self.ends - self.starts, 0)
+            self.starts = self.cltt = now
         self.promised = self.ends if self.state == ACTIVE else 0
 
     def __repr__(self) -> str:

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from heapq import heapify, heappop, heappush
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from libnet.proto.dhcpd.lease import ABANDONED, ACTIVE, FREE, Hardware, Lease
@@ -243,7 +244,7 @@ class Table:
 def _best(leases: dict[int, Lease] | None) -> list[Lease]:
     if not leases:
         return []
-    found = list(leases.values())[-MAX_SAME:] if len(leases) > MAX_SAME else list(leases.values())
+    found = list(islice(reversed(leases.values()), MAX_SAME))
     if len(found) > 1:
         found.sort(key=lambda lease: (lease.state == ACTIVE, lease.ends), reverse=True)
     return found

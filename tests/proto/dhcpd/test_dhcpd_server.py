@@ -685,6 +685,16 @@ def test_a_reserved_lease_is_nobody_elses():
     assert lab.lease(A) == addr
 
 
+def test_a_clock_that_was_set_back_makes_no_lease_longer_than_it_was():
+    lab = Lab()
+    addr = lab.lease(A)
+    lab.jumped = -(10**8)  # while the server is down
+    lab.start()
+    assert lab.answer(d.DHCPREQUEST, B, wanted=addr).type == d.DHCPNAK
+    lab.run(610)
+    assert lab.answer(d.DHCPREQUEST, B, wanted=addr).type == d.DHCPACK
+
+
 def test_what_belongs_to_no_range_is_kept_while_it_lasts():
     text = (
         "lease 10.7.0.1 {\n  starts 0 2026/11/22 00:00:00;\n  ends never;\n  binding state active;\n"
