@@ -192,20 +192,26 @@ def undgram(ctx: Ctx, segment: str, local: str | None) -> None:
 
 @lab.command()
 @AIR
-@click.option("--local", required=True, metavar="PATH", help="Where we receive.")
-@click.option("--remote", required=True, metavar="PATH", help="Where the other end receives.")
+@click.option("--local", default="", metavar="PATH", help="Where we receive.")
+@click.option("--remote", default="", metavar="PATH", help="Where the other end receives.")
 @click.option("--mac", default="", help="Its station address, until it tells.")
 @click.option("--label", default="", metavar="BOX:NIC", help="What a place is given to.")
 @click.pass_obj
 def radio(ctx: Ctx, air: str, local: str, remote: str, mac: str, label: str) -> None:
-    """Let a radio outside, behind a pair of Unix datagram sockets, onto AIR: iopkt-air(5)."""
-    local, remote = os.path.abspath(local), os.path.abspath(remote)
+    """Let a radio outside, behind a pair of Unix datagram sockets, onto AIR: iopkt-air(5).
+
+    The sockets are the air's radio.in and radio.out if nothing else is said.
+    """
+    directory = _directory(ctx, air, air=True)
+    local = os.path.abspath(local or os.path.join(directory, "radio.in"))
+    remote = os.path.abspath(remote or os.path.join(directory, "radio.out"))
     address = mac.replace(":", "").lower() or "020000000000"
     if len(address) != 12 or not all(c in "0123456789abcdef" for c in address):
         raise click.UsageError(f"{mac}: not a MAC address")
     name = re.sub(r"[~/]", "_", os.path.basename(local))
     with _air_errors():
         label = _labair().label_of(label) if label else f"radio.{name}"
+    _labair().make_segment(directory)
     _start(ctx, "radio", air, label, air=True, local=local, remote=remote, mac=address)
 
 

@@ -157,7 +157,7 @@ def test_a_world_without_airs_shows_none(lab):
         (("place", "A:abc0", "--x"), 2, "two or three numbers of metres"),
         (("place", "A:abc0", "1", "2", "--clear"), 2, "--clear goes with no place"),
         (("place", "A:abc0", "--air", "a/b"), 2, "cannot name an air"),
-        (("radio", "air0", "--local", "/tmp/x"), 2, "--remote"),
+        (("radio", "../x"), 2, "cannot name"),
         (("radio", "air0", "--local", "x", "--remote", "y", "--mac", "zz"), 2, "not a MAC"),
         (("radio", "air0", "--local", "x", "--remote", "y", "--label", "A"), 1, "BOX:NIC"),
         (("unradio", "air0"), 1, "air0: no such radio"),
@@ -237,6 +237,15 @@ def test_a_station_outside_talks_to_one_of_ours(lab, tmp_path):
         assert ours.got[1][0] == b"\xd4\0\0\0" + US  # it was acknowledged for it
     assert lab("unradio", "air0", "--local", local) == 0
     assert not os.path.exists(local)
+
+
+def test_a_radio_outside_is_found_in_the_airs_directory(lab):
+    assert lab("radio", "air0") == 0
+    assert os.path.exists(os.path.join(lab.air(), "radio.in"))
+    assert lab("radio", "air0") == 1
+    assert "in use" in lab.err
+    assert lab("unradio", "air0") == 0
+    assert not os.path.exists(os.path.join(lab.air(), "radio.in"))
 
 
 def test_a_topology_describes_airs_and_places(lab, tmp_path):
