@@ -167,6 +167,8 @@ class Keeper:
         now = int(self.calendar())
         self.table.let_go(lease)
         lease.hostname = ""
+        lease.variables.clear()
+        lease.agent.clear()
         lease.promised = 0
         lease.starts = now
         lease.ends = now + settings.number("abandon-lease-time", ABANDON_S)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 INADDR_BROADCAST: Final = 0xFFFFFFFF
 ETHER_BROADCAST: Final = b"\xff" * 6
+MAX_MTU: Final = 1500  # octets of a packet, whatever more a client says that it takes
 
 
 class Reply(NamedTuple):
@@ -187,7 +188,7 @@ class Writer:
         limit = d.DHCP_MTU - d.UDP_OVERHEAD
         said = asked.options.get(d.DHO_DHCP_MAX_MESSAGE_SIZE, b"")
         if len(said) == 2:
-            limit = max(int.from_bytes(said, "big"), d.DHCP_MTU) - d.UDP_OVERHEAD
+            limit = min(max(int.from_bytes(said, "big"), d.DHCP_MTU), MAX_MTU) - d.UDP_OVERHEAD
         elif not packet.kind:
             limit = d.BOOTP_MINLEN
         return fit(reply._replace(options=options), limit)

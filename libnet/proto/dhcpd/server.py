@@ -433,6 +433,11 @@ class Server:
             what = "relay" if request.giaddr else "client"
             self._lines.say(INFO, f"{line}: unknown subnet for {what} address {inet_ntoa(near)}")
             return
+        if addr in (subnet.net, subnet.net | (subnet.mask ^ INADDR_BROADCAST)):
+            self._drop(
+                "broadcast"
+            )  # not a client's address: all of the subnet would hear the answer
+            return
         if not self._authoritative(packet, subnet):
             self._lines.say(INFO, f"{line}: not authoritative for subnet {inet_ntoa(subnet.net)}")
             if not self._hinted:

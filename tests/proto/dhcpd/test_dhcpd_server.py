@@ -273,6 +273,16 @@ def test_inform():
     assert lab.log == ["DHCPINFORM from 0.0.0.1 via wm0: unknown subnet for client address 0.0.0.1"]
 
 
+def test_nobody_makes_the_server_shout():
+    lab = Lab()
+    assert lab.send(d.DHCPINFORM, A, ciaddr=inet_aton("10.9.0.255")) == []
+    assert lab.server.dropped == {"broadcast": 1}
+    lab = Lab(_conf(f"option log-servers {', '.join(['10.9.0.1'] * 600)};"))
+    ((out, reply),) = lab.send(d.DHCPDISCOVER, A, asks=(7,), options={57: b"\xff\xff"})
+    assert len(out.octets) <= 1472
+    assert reply.type == d.DHCPOFFER
+
+
 def test_inform_to_a_server_without_authority():
     lab = Lab(CONF.format(last=13).replace("authoritative;", ""))
     addr = inet_aton("10.9.0.77")
