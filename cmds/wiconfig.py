@@ -158,8 +158,12 @@ def show_keys(val: bytes) -> str:
 
 
 def tx_key(val: bytes) -> str:
-    """Return the number of the key to send with, from 1."""
-    return words(b"".join((number + 1).to_bytes(2, "little") for number in numbers(val)))
+    """Return the number of the key to send with, from 1.
+
+    >>> tx_key(bytes(2))
+    '[ 1 ]'
+    """
+    return f"[ {''.join(f'{number + 1} ' for number in numbers(val))}]"
 
 
 Show = Callable[[bytes], str]
