@@ -197,3 +197,62 @@ def test_any_messages_are_followed_or_counted(messages):
     world.socket.receive(messages)
     world.run()
     assert world.say(Tune(2437, 0, THEM), send(2, frame(0x08, US)))[-1] == Status(2, ACKED, 22, 0)
+
+
+def test_a_station_made_by_another_hand_joins_an_access_point_and_is_answered():
+    from scapy.layers.dot11 import (
+        Dot11,
+        Dot11AssoReq,
+        Dot11AssoResp,
+        Dot11Auth,
+        Dot11Elt,
+        Dot11ProbeReq,
+        Dot11ProbeResp,
+    )
+    from scapy.layers.inet import ICMP, IP
+    from scapy.layers.l2 import ARP, LLC, SNAP
+
+    from libnet.lab.memory import World as Boxes
+
+    with Boxes(seed=1) as world:
+        box = world.box("AP")
+        box.sh("io-pkt-v4-hc -d abc")
+        box.sh("ifconfig abc0 ssid 'my lan' chan 6 mediaopt hostap 10.0.0.1/24 up")
+        wire = Socket()
+        relay = AirRelay(world.air("air0").plug("VM.wlan0"), wire, Random(3), THEM)
+        them = THEM.hex(":")
+        ids = Dot11Elt(ID="SSID", info=b"my lan") / Dot11Elt(ID="Rates", info=b"\x82\x84\x0b\x16")
+
+        def say(packet: Dot11, wanted: type) -> Dot11:
+            """Send; return the first frame for us that has a layer *wanted* in it."""
+            wire.got.clear()
+            wire.receive([build(send(1, bytes(packet)))])
+            world.run(1.0)
+            assert next(m for m in wire.got if isinstance(m, Status)).result == ACKED
+            for message in wire.got:
+                if isinstance(message, Received) and message.frame[4:10] == THEM:
+                    dissected = Dot11(message.frame)
+                    if wanted in dissected:
+                        return dissected
+            raise AssertionError(f"no {wanted.__name__} among {wire.got}")
+
+        everybody = "ff:ff:ff:ff:ff:ff"
+        probe = Dot11(addr1=everybody, addr2=them, addr3=everybody) / Dot11ProbeReq() / ids
+        bss = say(probe, Dot11ProbeResp).addr3
+        head = {"addr1": bss, "addr2": them, "addr3": bss}
+        auth = say(Dot11(**head) / Dot11Auth(algo=0, seqnum=1, status=0), Dot11Auth)
+        assert (auth.seqnum, auth.status) == (2, 0)
+        assoc = say(Dot11(**head) / Dot11AssoReq(cap="ESS", listen_interval=1) / ids, Dot11AssoResp)
+        assert (assoc.status, assoc.AID & 0x3FFF) == (0, 1)
+
+        def data(payload: object, to: str, kind: int) -> Dot11:
+            mac = Dot11(type=2, subtype=0, FCfield=1, addr1=bss, addr2=them, addr3=to)
+            return mac / LLC(dsap=0xAA, ssap=0xAA, ctrl=3) / SNAP(OUI=0, code=kind) / payload
+
+        ask = ARP(op=1, hwsrc=them, psrc="10.0.0.9", pdst="10.0.0.1")
+        assert say(data(ask, everybody, 0x806), ARP)[ARP].hwsrc == bss
+        echo = IP(src="10.0.0.9", dst="10.0.0.1") / ICMP(id=7, seq=1) / b"hello"
+        reply = say(data(echo, bss, 0x800), ICMP)
+        assert (reply[ICMP].type, reply[ICMP].id) == (0, 7)
+        assert them in box.sh("wlanctl abc0").out
+        relay.close()
