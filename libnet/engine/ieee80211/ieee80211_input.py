@@ -23,6 +23,7 @@ from libnet.engine.ieee80211.ieee80211_var import (
     M_IBSS,
     M_MONITOR,
     M_STA,
+    MGMT_NAMES,
     MODE_11G,
     MSG_ACL,
     MSG_ANY,
@@ -46,12 +47,6 @@ if TYPE_CHECKING:
     from libnet.engine.ieee80211.ieee80211_var import Ieee80211com
     from libnet.engine.link.ethernet import Ethernet
 
-_NAMES: Final = {
-    w.ASSOC_REQ: "assoc_req", w.ASSOC_RESP: "assoc_resp", w.REASSOC_REQ: "reassoc_req",
-    w.REASSOC_RESP: "reassoc_resp", w.PROBE_REQ: "probe_req", w.PROBE_RESP: "probe_resp",
-    w.BEACON: "beacon", w.ATIM: "atim", w.DISASSOC: "disassoc", w.AUTH: "auth",
-    w.DEAUTH: "deauth", w.ACTION: "action",
-}  # fmt: skip
 _PROBE_REQ: Final = bytes((w.PROBE_REQ,))
 ETHERTYPE_PAE: Final = b"\x88\x8e"
 FRAME_MAX: Final = 2304 + 8  # octets of a body in fragments, put together
@@ -351,7 +346,7 @@ class Input:
         if ic.debug & (MSG_DUMPPKTS | MSG_DEBUG) and (kind != w.BEACON or ic.debug & MSG_DUMPPKTS):
             ic.dprintf(
                 MSG_DUMPPKTS | MSG_DEBUG,
-                f"received {_NAMES.get(kind, hex(kind))} from {ether_ntoa(frame.addr2)} "
+                f"received {MGMT_NAMES.get(kind, hex(kind))} from {ether_ntoa(frame.addr2)} "
                 f"rssi {info.signal - info.noise}",
             )
         body = frame.body
@@ -740,7 +735,7 @@ class Input:
         node.essid = ic.bss.essid
         if again:
             ic.tables.join_11g(node)
-        if not ic.tables.join(node, reassoc=reassoc):
+        if not ic.node_join(node):
             self._deny(node, resp, w.STATUS_TOOMANY)
             return
         ic.out.send_mgmt(node, resp, w.STATUS_SUCCESS)

@@ -115,7 +115,7 @@ class Nodes:
 
     # -- coming and going
 
-    def join(self, node: Node, *, reassoc: bool = False) -> bool:
+    def join(self, node: Node) -> bool:
         """Associate a station (ieee80211_node_join); False when all association IDs are taken."""
         ic = self.ic
         newassoc = not node.associd
@@ -137,7 +137,7 @@ class Nodes:
         node.authorized = ic.authmode not in (AUTH_8021X, AUTH_WPA)
         node.inact_reload = ic.inact_run if node.authorized else ic.inact_auth
         node.inact = ic.stack.clock.now + node.inact_reload
-        what = RTM_IEEE80211_REJOIN if reassoc or not newassoc else RTM_IEEE80211_JOIN
+        what = RTM_IEEE80211_JOIN if newassoc else RTM_IEEE80211_REJOIN
         ic.msg(ic.ifp, what, node.mac)
         return True
 

@@ -25,11 +25,13 @@ from libnet.engine.ieee80211.ieee80211_var import (
     M_IBSS,
     M_MONITOR,
     M_STA,
+    MGMT_NAMES,
     MODE_11B,
     MODE_11G,
     MSG_ASSOC,
     MSG_AUTH,
     MSG_DEBUG,
+    MSG_DUMPPKTS,
     MSG_OUTPUT,
     PROT_NONE,
     S_AUTH,
@@ -324,6 +326,11 @@ class Output:
 
     def _mgmt(self, kind: int, da: bytes, bssid: bytes, body: bytes, node: Node) -> None:
         ic = self.ic
+        if ic.debug & (MSG_DEBUG | MSG_DUMPPKTS):
+            ic.dprintf(
+                MSG_DEBUG | MSG_DUMPPKTS,
+                f"send {MGMT_NAMES[kind]} to {ether_ntoa(da)} on channel {ic.channel}",
+            )
         if ic.power.dozing:
             kind |= w.FC_PWRMGT
         raw = w.mgmt(kind, da=da, sa=ic.myaddr, bssid=bssid, seq=self.seq(node), body=body)

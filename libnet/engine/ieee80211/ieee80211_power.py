@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 LINGER_S: Final = 0.03  # awake after sending, and for what was announced
 EARLY_S: Final = 0.003  # awake before a beacon
-AWAY_WAIT_S: Final = 0.02  # for the ACK to "I sleep"
+AWAY_WAIT_S: Final = 0.1  # for the ACK to "I sleep"
 KEEP_MIN_S: Final = 5.0  # that a frame is kept
 _CONTENTION_S: Final = 2 * 31 * 20e-6  # an ad hoc beacon's place (802.11 11.1.2.2)
 
@@ -126,7 +126,9 @@ class Power:
         self._dtim = (left - 1) % ic.dtim_period
         aids = [node.aid for node in self._sleepers if node.savedq and node.associd]
         group = bool(self._mcastq)
-        if not ic.scanner.away:
+        if ic.out.pending:
+            ic.out.stat["beacon_skipped"] += 1  # the channel is full: it would come too late
+        elif not ic.scanner.away:
             ic.out.send_beacon(
                 tim_elem(left=left, period=ic.dtim_period, mcast=group and not left, aids=aids)
             )

@@ -141,7 +141,7 @@ class Proto:
         ic.ifp.flags &= ~(IFF_RUNNING | IFF_OACTIVE)
         ic.ifp.snd.clear()
         wait = self._farewell - ic.stack.clock.now
-        if wait > 0:
+        if wait > 0 and ic.ifp.ieee80211 is not None:
             self._pending = ic.stack.clock.after(wait, self._off)
         else:
             ic.radio.stop()
@@ -373,6 +373,11 @@ class Proto:
             return False
         if ic.opmode == M_STA:
             self.abandon()
+        elif ic.opmode == M_IBSS:
+            # What that station does from now on is its own business.
+            heard, node = node, Node(ic.myaddr, bssid=node.bssid)
+            for name in ("essid", "chan", "capinfo", "intval", "erp", "ies", "tsf", "tsf_at"):
+                setattr(node, name, getattr(heard, name))
         node.rates = rates
         ic.bss = node
         ic.curmode = chan2mode(ic, node.chan)
@@ -437,13 +442,9 @@ class Proto:
             ic.dprintf(MSG_STATE, "merge failed, capabilities mismatch")
             ic.stats["ibss_norate" if fail == 0x08 else "ibss_capmismatch"] += 1
             return False
-        merged = Node(ic.myaddr, bssid=node.bssid)
-        for name in ("essid", "chan", "capinfo", "intval", "erp", "ies", "tsf", "tsf_at"):
-            setattr(merged, name, getattr(node, name))
-        merged.rates = list(node.rates)
         ic.dprintf(MSG_STATE, f"new bssid {ether_ntoa(node.bssid)}")
         ic.power.reset()
-        return self.sta_join(merged)
+        return self.sta_join(node)
 
     # -- watching the access point
 

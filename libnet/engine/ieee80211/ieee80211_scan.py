@@ -54,7 +54,7 @@ DWELL_MIN_S: Final = 0.05  # on a channel where nothing is heard
 DWELL_MAX_S: Final = 0.12  # over a beacon interval
 JITTER_S: Final = 0.05  # before the first question (802.11 11.1.3.2.2: ProbeDelay)
 HOME_S: Final = 0.06  # between two absences
-AWAY_S: Final = 0.2
+AWAY_S: Final = 0.25
 RETRY_MIN_S: Final = 0.5
 RETRY_MAX_S: Final = 8.0
 FAILS_MAX: Final = 2  # associations that failed before a network is passed over
@@ -189,7 +189,7 @@ class Scanner:
         ):
             self._end()
             return
-        if self.background and clock.now - self._away_since + DWELL_MIN_S > AWAY_S:
+        if self.background and clock.now - self._away_since + DWELL_MAX_S > AWAY_S:
             self._come_home()
             self._timer = clock.after(HOME_S, self._leave_home)
             return

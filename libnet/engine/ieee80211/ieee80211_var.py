@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from libnet.engine.kern import log as klog
 from libnet.engine.kern.stat import Stat
+from libnet.wire import ieee80211 as w
 from libnet.wire.offload import complete
 from libnet.wire.phy import channel_of
 
@@ -118,6 +119,14 @@ INACT_AUTH: Final = 180  # associated, not authorized
 INACT_RUN: Final = 300
 INACT_PROBE: Final = 30  # before the end: null frames to see whether it answers
 INACT_SCAN: Final = 300  # a network that is not heard any more
+
+# Management frames, for the log.
+MGMT_NAMES: Final = {
+    w.ASSOC_REQ: "assoc_req", w.ASSOC_RESP: "assoc_resp", w.REASSOC_REQ: "reassoc_req",
+    w.REASSOC_RESP: "reassoc_resp", w.PROBE_REQ: "probe_req", w.PROBE_RESP: "probe_resp",
+    w.BEACON: "beacon", w.ATIM: "atim", w.DISASSOC: "disassoc", w.AUTH: "auth",
+    w.DEAUTH: "deauth", w.ACTION: "action",
+}  # fmt: skip
 
 ZERO_MAC: Final = b"\0\0\0\0\0\0"
 BROADCAST: Final = b"\xff\xff\xff\xff\xff\xff"
@@ -418,9 +427,9 @@ class Ieee80211com:
         """Install WEP keys, b"" for an empty slot; *txkey* from 0. Raises EINVAL for a bad length."""
         self.crypto.setkeys(keys, txkey, privacy=privacy)
 
-    def node_join(self, node: Node, *, reassoc: bool = False) -> None:
-        """Note that a station has become a member of our network."""
-        self.tables.join(node, reassoc=reassoc)
+    def node_join(self, node: Node) -> bool:
+        """Make a station a member of our network; False when it is full."""
+        return self.tables.join(node)
 
     def node_leave(self, node: Node) -> None:
         """Note that a station has gone."""
