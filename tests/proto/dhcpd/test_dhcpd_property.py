@@ -37,15 +37,18 @@ DELAY_S = 1.0  # the most that a packet is late
 CONF = """
 authoritative; ddns-update-style none; {ping} {one}
 default-lease-time {lease}; max-lease-time {lease}; min-lease-time 30;
+subnet 10.8.0.0 netmask 255.255.255.0 {{ range 10.8.0.10 10.8.0.11; }}
 subnet 10.9.0.0 netmask 255.255.255.0 {{ range 10.9.0.10 10.9.0.{last}; {extra} }}
 """
+RELAY = 0x0A080001
 
 
 class Client:
     """A box that is switched on and off; `addr` is what its interface has."""
 
-    def __init__(self, number, dice, *, probes, ident):
+    def __init__(self, number, dice, *, probes, ident, relay):
         self.mac, self.dice = mac(number), dice
+        self.relay = relay  # address of the relay that its broadcasts pass, 0 without
         self.probes, self.ident = probes, ident
         self.core = None
         self.addr = 0
@@ -112,7 +115,13 @@ class Run:
         self.again = dice.choice((0.0, 0.1, 0.3))
         probes = dice.random() < 0.3
         self.clients = [
-            Client(n, dice, probes=probes, ident=dice.random() < 0.7)
+            Client(
+                n,
+                dice,
+                probes=probes,
+                ident=dice.random() < 0.7,
+                relay=dice.choice((0, 0, RELAY)),
+            )
             for n in range(dice.randrange(2, 9))
         ]
         self.events = []
@@ -180,7 +189,7 @@ class Run:
         release = self.dice.random() < 0.4 and client.core.lease is not None
         for item in client.switch_off(now, release=release):
             if isinstance(item, Send):
-                self.carry(self.to_server, item.octets, client.ident, item.src)
+                self.carry(self.to_server, self.sent(client, item), item.src)
         if release:
             client.remembered = (0, 0.0)
         client.off()
@@ -190,7 +199,7 @@ class Run:
     def act(self, client):
         for item in client.core.take_output():
             if isinstance(item, Send):
-                self.carry(self.to_server, item.octets, client.ident, item.src)
+                self.carry(self.to_server, self.sent(client, item), item.src)
             elif isinstance(item, Probe):
                 self.probe(client, Arp.parse(item.octets))
             elif isinstance(item, Bound):
@@ -200,6 +209,17 @@ class Run:
             elif isinstance(item, Lost):
                 client.addr, client.lease = 0, None
                 client.remembered = (0, 0.0)
+
+    def sent(self, client, item):
+        """Return a message as the server gets it."""
+        msg = d.Dhcp.parse(item.octets)
+        rows = dict(msg.options)
+        if not client.ident:
+            del rows[d.DHO_DHCP_CLIENT_IDENTIFIER]
+        if client.relay and item.dst == 0xFFFFFFFF:
+            rows[d.DHO_DHCP_AGENT_OPTIONS] = b"\1\2p1"
+            msg = msg._replace(giaddr=client.relay)
+        return msg._replace(options=rows).build()
 
     def probe(self, client, arp):
         addr = int.from_bytes(arp.tpa, "big")
@@ -219,14 +239,9 @@ class Run:
 
     # -- the server
 
-    def to_server(self, octets, ident, src):
+    def to_server(self, octets, src):
         if not self.up:
             return
-        if not ident:
-            msg = d.Dhcp.parse(octets)
-            rows = dict(msg.options)
-            rows.pop(d.DHO_DHCP_CLIENT_IDENTIFIER, None)
-            octets = msg._replace(options=rows).build()
         self.lab.server.input(octets, "wm0", src, self.lab.now, self.lab.wall())
         if self.dice.random() < 0.7:
             self.serve()  # else with the next ones, or with the next deadline
@@ -307,11 +322,11 @@ class Run:
         if dice.random() < 0.3:
             rows[d.DHO_DHCP_CLIENT_IDENTIFIER] = dice.randbytes(3)
         ciaddr = addr if dice.random() < 0.5 else 0
-        giaddr = dice.choice((0, 0, 0, 0x0A090001, 0x01020304))
+        giaddr = dice.choice((0, 0, 0, RELAY, 0x0A090001, 0x01020304))
         msg = d.Dhcp(
             1, 1, 6, 0, 5, 0, 0, ciaddr, 0, 0, giaddr, mac(100 + dice.randrange(2)), b"", b"", rows
         )
-        self.carry(self.to_server, msg.build(), True, ciaddr)
+        self.carry(self.to_server, msg.build(), ciaddr)
         self.after(dice.random() * 100, self.stranger)
 
     # -- what must hold
