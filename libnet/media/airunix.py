@@ -6,6 +6,8 @@ of the clock, and waits when it is more. Everything else is worked out where a f
 what its datagram says of power, place and time: the signal, whether it is damaged, and whether another
 frame from somebody whom the sender cannot hear came in at the same time.
 
+- A full receiver never blocks the sender: some frames wait for it, what comes on top is lost and
+  counted.
 - A port tells the others what it listens to (TUNE), and is sent only what it wants; a recorder gets
   all. A port that has not told is sent everything.
 - Who cannot take a frame meant for him says so (LOST), so that the sender need not wait for an answer
@@ -67,6 +69,8 @@ MAX_PLACES: Final = 4096
 PACE_S: Final = 0.004  # how far ahead of the clock the channel may be used up
 NOBODY_S: Final = 0.001  # how long to wait for an answer that nobody is there to give
 ANSWER_S: Final = 0.1  # and for one from a process that may be busy
+BACKLOG: Final = 64  # frames kept for a radio that is full
+RECORDER_BACKLOG: Final = 16384  # and for a recorder, which is to miss nothing
 RECENT: Final = 16  # frames that one just come in may have collided with
 _CTS: Final = 0xC4
 
@@ -270,16 +274,28 @@ class UnixAirPort(Mesh):
             self._leave()
 
     def _push(self, peer: Peer, gram: bytes) -> bool:
-        """Send *peer* a frame; a receiver that is full loses it, as one that is overrun does."""
-        if peer.waits or peer.control:
-            self.stat["receiver full"] += 1
-            return False
-        if self._out(peer, gram):
+        """Send *peer* a frame, later if it is full; tell whether it will get it."""
+        if not peer.waits and self._out(peer, gram):
             return True
         if not peer.waits:
             return False  # it was dead
-        self.stat["receiver full"] += 1
-        return False
+        if len(peer.backlog) >= (RECORDER_BACKLOG if peer.all else BACKLOG):
+            self.stat["receiver full"] += 1
+            return False
+        peer.backlog.append(gram)
+        return True
+
+    def _drain(self, peer: Peer) -> None:
+        """Send what waits for *peer* while it has room."""
+        super()._drain(peer)
+        if peer.control:
+            return
+        at = 0
+        for gram in peer.backlog:
+            if not self._out(peer, gram):
+                break
+            at += 1
+        del peer.backlog[:at]
 
     # Levels.
 

@@ -204,6 +204,22 @@ def test_a_full_receiver_loses_frames_and_holds_nobody_up(space):
     assert len(space.got["B"]) == before + 1
 
 
+def test_a_recorder_that_is_slow_misses_nothing(space):
+    a = space.plug("A", A)
+    recorder = UnixAirPort(space.loop, space.directory, "capture", role="all")
+    heard: list[Heard] = []
+    recorder.heard = heard.append
+    space.loop.settle()
+    space.loop.remove_reader(recorder._sock.fileno())
+    frames = [data(B, A) + n.to_bytes(2, "big") for n in range(3000)]
+    for frame in frames:
+        a.emit(frame, 108, 15)
+    space.loop.add_reader(recorder._sock.fileno(), recorder._readable)
+    space.loop.settle()
+    assert [h.frame for h in heard] == frames
+    recorder.close()
+
+
 def test_a_sender_is_held_back_when_it_has_used_up_the_time(space):
     a = space.plug("A", A)
     space.plug("B", B)
