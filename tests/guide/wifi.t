@@ -84,9 +84,6 @@ ifconfig: The interface must be up before scanning.
 [Sta]# ifconfig abc0 scan
 SSID                              BSSID              CHAN RATE  S:N     INT CAPS
 my lan                            ...  11M ...  100 EP...
-[Sta]# ifconfig abc0 list scan
-SSID                              BSSID              CHAN RATE  S:N     INT CAPS
-my lan                            ...  11M ...  100 EP...
 [Sta]# wlanctl abc0
 abc0: mac ... bss ...
 	node flags 0004<scan>
@@ -174,7 +171,7 @@ net.link.ieee80211.vap0.debug = 0
 net.link.ieee80211.debug: 0 -> 1
 [Sta]# sysctl -w net.link.ieee80211.vap0.debug=0xffffffff
 net.link.ieee80211.vap0.debug: 0 -> -1
-[Sta]# ifconfig abc0 scan
+[Sta]# ifconfig abc0 list scan
 SSID                              BSSID              CHAN RATE  S:N     INT CAPS
 network name                      ...  54M ...  100 E...
 [Sta]# sysctl -w net.link.ieee80211.vap0.debug=0
