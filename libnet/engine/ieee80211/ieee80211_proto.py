@@ -78,7 +78,9 @@ ASKS_MAX: Final = 3
 FAREWELL_S: Final = 0.03  # that the radio stays on its channel after we took our leave
 ROAM_RSSI_DB: Final = 25  # a signal less than this above the noise is weak
 ROAM_GAIN_DB: Final = 6
-ROAM_WAIT_S: Final = 4.0  # between two looks round for a better access point
+ROAM_WORSE_DB: Final = 3
+ROAM_WAIT_S: Final = 4.0  # between the first two looks round for a better access point
+ROAM_WAIT_MAX_S: Final = 64.0
 
 
 class Proto:
@@ -94,7 +96,8 @@ class Proto:
         self.last_beacon = 0.0
         self.avgrssi = 0.0
         self._watch: Callout | None = None
-        self._next_roam = 0.0
+        self._next_roam = self._looked = self._looked_at = 0.0
+        self._roam_wait = ROAM_WAIT_S
         self._asked = 0
         self._farewell = 0.0  # until when the last words in a network are still on their way
         self._pending: Callout | None = None
@@ -351,7 +354,9 @@ class Proto:
             ic.scanner.fresh()
             self.last_beacon = ic.stack.clock.now
             self.avgrssi = bss.rssi
-            self._next_roam = ic.stack.clock.now + ROAM_WAIT_S
+            self._looked, self._looked_at = ic.stack.clock.now, self.avgrssi
+            self._next_roam = self._looked + ROAM_WAIT_S
+            self._roam_wait = ROAM_WAIT_S
             ic.bmiss_count = 0
             self._watch_beacons()
             ic.msg(ic.ifp, RTM_IEEE80211_REASSOC if roamed else RTM_IEEE80211_ASSOC, bss.mac)
@@ -455,16 +460,26 @@ class Proto:
         self.last_beacon = now
         ic.bmiss_count = 0
         self.avgrssi += (rssi - self.avgrssi) / 4
-        if (
-            self.avgrssi < ROAM_RSSI_DB
-            and now >= self._next_roam
-            and ic.roaming == ROAMING_AUTO
-            and ic.des_bssid == ZERO_MAC
-            and not ic.scanner.scanning
-        ):
-            self._next_roam = now + ROAM_WAIT_S
-            ic.dprintf(MSG_ROAM, f"signal {self.avgrssi:.0f} dB above noise, looking round")
-            ic.scanner.begin_scan(full=False)
+        if self.avgrssi >= ROAM_RSSI_DB:
+            self._roam_wait = ROAM_WAIT_S
+        elif ic.roaming == ROAMING_AUTO and ic.des_bssid == ZERO_MAC:
+            self._consider(now)
+
+    def _consider(self, now: float) -> None:
+        """Look round, the signal being weak: ever more seldom, as long as it does not get weaker."""
+        ic = self.ic
+        if ic.scanner.scanning:
+            return
+        if self.avgrssi < self._looked_at - ROAM_WORSE_DB:
+            self._roam_wait = ROAM_WAIT_S
+            self._next_roam = min(self._next_roam, self._looked + ROAM_WAIT_S)
+        if now < self._next_roam:
+            return
+        self._looked, self._looked_at = now, self.avgrssi
+        self._next_roam = now + self._roam_wait
+        self._roam_wait = min(2 * self._roam_wait, ROAM_WAIT_MAX_S)
+        ic.dprintf(MSG_ROAM, f"signal {self.avgrssi:.0f} dB above noise, looking round")
+        ic.scanner.begin_scan(full=False)
 
     def _watch_beacons(self) -> None:
         ic = self.ic

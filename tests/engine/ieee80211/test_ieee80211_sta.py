@@ -273,8 +273,8 @@ def test_a_weak_station_stays_where_there_is_nothing_better(lab):
     (ap,) = hosts(lab)
     sta = lab.box().be()
     sta.radio.at = (76, 0)
-    lab.run(30)
-    assert sta.ic.stats["scan_active"] > 2
+    lab.run(200)
+    assert 4 <= sta.ic.stats["scan_active"] <= 8  # ever more seldom
     assert lab.talks(sta, ap)
 
 
