@@ -33,6 +33,7 @@ from libnet.engine.ieee80211.ieee80211_var import (
     PROT_RTSCTS,
     ROAMING_AUTO,
     ROAMING_MANUAL,
+    RTM_IEEE80211_SCAN,
     RTS_MAX,
     RTS_MIN,
     S_INIT,
@@ -762,11 +763,13 @@ def _set_chanlist(ic: Ieee80211com, req: i.Ieee80211Req) -> None:
 
 
 def _set_scan_req(ic: Ieee80211com, _req: i.Ieee80211Req) -> None:
-    if ic.opmode == M_HOSTAP:
-        return  # it stays where its stations are, and lists what it hears there
     if ic.ifp.flags & _UP_RUNNING != _UP_RUNNING:
         raise NetError("EINVAL")
     ic.begin_scan()
+    if not ic.scanner.scanning:
+        # An access point stays where its stations are, a monitor where it was put: what was heard there
+        # is all there is, and whoever asked waits to be told.
+        ic.msg(ic.ifp, RTM_IEEE80211_SCAN, b"")
 
 
 def _set_hidessid(ic: Ieee80211com, req: i.Ieee80211Req) -> None:

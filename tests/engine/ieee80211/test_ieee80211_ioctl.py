@@ -375,8 +375,16 @@ def test_a_scan_is_asked_for_and_its_results_are_read(pair, lab):
     lab.run(1)
     down = lab.box()
     refused("EINVAL", put, down, i.IEEE80211_IOC_SCAN_REQ)
-    put(ap, i.IEEE80211_IOC_SCAN_REQ)
-    assert ap.ic.state == v.S_RUN
+
+
+def test_who_does_not_leave_its_channel_is_done_scanning_at_once(pair, lab):
+    ap, _sta = pair
+    monitor = lab.box().be(v.M_MONITOR)
+    for box in (ap, monitor):
+        box.events.clear()
+        put(box, i.IEEE80211_IOC_SCAN_REQ)
+        assert box.ic.state == v.S_RUN
+        assert box.events == [(v.RTM_IEEE80211_SCAN, b"")]
 
 
 def test_elements_that_do_not_fit_a_result_are_left_out(lab):
