@@ -364,6 +364,10 @@ class VirtualRadio:
         job = self._job
         if job is None:
             return
+        late = self.port.coming()
+        if late:
+            self._timer = self._clock.after(late, self._timeout)
+            return
         self.stat["cts timeouts" if self._state == _CLEAR else "ack timeouts"] += 1
         if job.again():
             self.stat["retries"] += 1

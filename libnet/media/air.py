@@ -369,6 +369,18 @@ class MemAirPort:
             return 0.0
         return channel.sifs + channel.slot + ACK_US * 1e-6
 
+    def coming(self) -> float:
+        """Return in how many seconds an answer comes in that is on its way already; 0.0 for none."""
+        if self.channel is not None:
+            for flight in self.channel.flights:
+                if (
+                    not flight.landed
+                    and len(flight.frame) == MIN_FRAME
+                    and flight.frame[4:10] == self.address
+                ):
+                    return max(flight.end - self.clock.now, 1e-6)
+        return 0.0
+
     def close(self) -> None:
         """Take the antenna away."""
         air, self._air = self._air, None

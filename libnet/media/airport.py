@@ -88,6 +88,12 @@ class AirPort(Protocol):
     def patience(self, to: bytes) -> float:
         """Return how many seconds behind the end of a frame an answer from *to* may begin to end."""
 
+    def coming(self) -> float:
+        """Return in how many seconds an answer comes in that is on its way already; 0.0 for none.
+
+        Where a clock follows the wall's, what was to happen in time may happen late.
+        """
+
     def close(self) -> None:
         """Take the antenna away."""
 

@@ -267,6 +267,10 @@ class UnixAirPort(Mesh):
         self._awaited = self._serial
         return ANSWER_S if self._answerable else NOBODY_S
 
+    def coming(self) -> float:
+        """Return 0.0: an answer is here or it is not."""
+        return 0.0
+
     def close(self) -> None:
         """Say BYE and take the antenna away."""
         if not self.closed:

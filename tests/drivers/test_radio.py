@@ -339,6 +339,18 @@ def test_the_timer_starts_at_zero_and_can_be_set():
     assert a.tsf() == 1_000_007
 
 
+def test_a_clock_that_lags_costs_no_answers():
+    world = World()
+    a = world.radio("a", A)
+    world.radio("b", B)
+    for rts in (False, True):
+        world.send(a, frame(0x08, B, A), rts=rts)
+    for _ in range(40):  # as where the wall's clock is followed: always milliseconds late
+        world.clock.run(world.clock.now + 0.003)
+    assert [status.retries for status in world.done] == [0, 0]
+    assert a.stat["ack timeouts"] == a.stat["cts timeouts"] == 0
+
+
 def test_a_seed_is_a_run():
     def run(seed: int) -> list[tuple[bytes, int]]:
         world = World(seed)
