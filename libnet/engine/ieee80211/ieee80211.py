@@ -1,4 +1,18 @@
-"""The 802.11 room of one stack: its interfaces, and what makes one of a radio (NetBSD ieee80211)."""
+"""The 802.11 room of one stack: its interfaces, and what makes one of a radio (NetBSD ieee80211).
+
+    frame in:   Radio.receive -> Input.input -> _data: duplicate? fragment? cipher? -> Ethernet.input
+                                             -> _management -> Proto.newstate, Nodes, Scanner
+    frame out:  Ifnet.start -> Output.start -> Power.hold or send_data -> Radio.transmit
+
+To the rest of the stack an interface is Ethernet: what is received goes up as an Ethernet frame, what
+is sent comes down as one, and bridges, packet filters and captures are the wired ones. `ieee80211_var`
+has the state that all modules share; `Proto` moves it.
+
+Not supported: frames of four addresses (WDS), the old ad hoc demonstration mode, frequency hopping,
+polling (PCF) and QoS sending (WME), ATIM, turbo modes, 802.11h. A station of an ad hoc network does not
+sleep; protection is by RTS and CTS, never by a CTS alone. TKIP, CCMP and 802.1X have their places
+(cipher table, closed ports, elements of a program's own) and come with WPA.
+"""
 
 from __future__ import annotations
 
