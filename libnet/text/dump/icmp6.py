@@ -6,6 +6,7 @@ from typing import Final
 
 from libnet.text.dump.dns import NameCut, fqdn_print
 from libnet.text.dump.ndo import (
+    TRUNCATED,
     Ndo,
     bittok2str,
     cksum_shouldbe,
@@ -145,10 +146,14 @@ def _body(ndo: Ndo, b: bytes, o: int, length: int, kind: int, code: int) -> bool
         p(f" to {ndo.ip6addr(b, o + 8)}")
         if ndo.vflag:
             _options(ndo, b, o + 40, length - 40)
-    elif kind == 138:
-        _renumbering(ndo, b, o)
-    elif kind in (139, 140):
-        _nodeinfo(ndo, b, o, length, kind)
+    elif kind in (138, 139, 140):
+        try:
+            if kind == 138:
+                _renumbering(ndo, b, o)
+            else:
+                _nodeinfo(ndo, b, o, length, kind)
+        except (*TRUNCATED, _Cut):
+            ndo.trunc()  # these two go on to the length of the packet
     elif kind == 143:
         _mldv2_report(ndo, b, o, length)
     elif kind in (144, 146):

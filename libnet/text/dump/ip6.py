@@ -140,17 +140,21 @@ def _options_header(ndo: Ndo, b: bytes, o: int, name: str, payload: int | None) 
     ndo.p("HBH " if payload is not None else "DSTOPT ")
     if payload is None and not ndo.vflag:
         return size, 0
+    jumbo = [0]
     try:
-        return size, _options(ndo, b, o + 2, size - 2, payload)
+        _options(ndo, b, o + 2, size - 2, payload, jumbo)
     except _Bad:
         ndo.trunc()
-        return -1, 0
+        return -1, jumbo[0]
+    return size, jumbo[0]
 
 
-def _options(ndo: Ndo, b: bytes, o: int, length: int, payload: int | None) -> int:
-    """Print options; return the length that a valid jumbo option gives, or 0."""
+def _options(
+    ndo: Ndo, b: bytes, o: int, length: int, payload: int | None, jumbo: list[int]
+) -> None:
+    """Print options; the length that a valid jumbo option gives becomes that of *jumbo*."""
     p, v = ndo.p, ndo.vflag
-    i, jumbo, seen = 0, 0, False
+    i, seen = 0, False
     while i < length:
         kind = b[o + i]
         if kind == 0:
@@ -184,7 +188,7 @@ def _options(ndo: Ndo, b: bytes, o: int, length: int, payload: int | None) -> in
             elif value < 65536:
                 why = " - < 65536"
             else:
-                why, jumbo = "", value
+                why, jumbo[0] = "", value
             seen = True
             if v:
                 p(f"(jumbo: {value}{why}) ")
@@ -205,7 +209,6 @@ def _options(ndo: Ndo, b: bytes, o: int, length: int, payload: int | None) -> in
         i += size
     if v:
         p(" ")
-    return jumbo
 
 
 def _exactly(ndo: Ndo, name: str, left: int, size: int, want: int) -> None:

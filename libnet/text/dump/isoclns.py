@@ -13,7 +13,6 @@ _isis = lazy("isis.isis_print")
 _ip = lazy("ip.ip_print")
 _ip6 = lazy("ip6.ip6_print")
 _ppp = lazy("ppp.ppp_print")
-_q933 = lazy("q933.q933_print")
 
 
 def isonsap(address: bytes) -> str:
@@ -87,7 +86,8 @@ def isoclns_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
     elif kind == 0x00:
         p(f"{'' if ndo.eflag else ', '}length: {length}")
     elif kind == 0x08:
-        _q933(ndo, b, o + 1, length - 1)
+        p("Q.933")
+        ndo.unknown_data(b, o + 1, "\n\t", length - 1)
     elif kind == 0xCC:
         _ip(ndo, b, o + 1, length - 1)
     elif kind == 0x8E:

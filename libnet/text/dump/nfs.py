@@ -8,11 +8,11 @@ from typing import Final, NoReturn
 from libnet.text.dump.ndo import Ndo, Trunc, need, shown, take, tok2str, u2, u3, u4, u8
 
 _CALL, _REPLY = 0, 1
-_PROCS: Final = (
+_WORDS: Final = (
     "null getattr setattr lookup access readlink read write create mkdir symlink mknod remove "
     "rmdir rename link readdir readdirplus fsstat fsinfo pathconf commit"
-).split()
-_NAMES: Final = {**dict(enumerate(_PROCS)), 25: "nop"}
+)
+_NAMES: Final = {**dict(enumerate(_WORDS.split())), 25: "nop"}
 # What version 2 calls procedures 0 to 17 of its own, as numbers of version 3.
 _FROM_V2: Final = (0, 1, 2, 25, 3, 5, 6, 25, 7, 8, 12, 14, 15, 10, 9, 13, 16, 18)
 _NFS_PROCS: Final = 26
@@ -579,12 +579,11 @@ def _remove(r: _Reader, v3: bool, status: int) -> None:
 
 
 def _rename(r: _Reader, v3: bool, status: int) -> None:
-    if v3:
-        if r.ndo.vflag:
-            r.ndo.p(" from:")
-            _wcc(r, r.ndo.vflag)
-            r.ndo.p(" to:")
-            _wcc(r, r.ndo.vflag)
+    if v3 and r.ndo.vflag:
+        r.ndo.p(" from:")
+        _wcc(r, r.ndo.vflag)
+        r.ndo.p(" to:")
+        _wcc(r, r.ndo.vflag)
 
 
 def _link(r: _Reader, v3: bool, status: int) -> None:

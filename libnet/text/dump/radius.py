@@ -182,7 +182,8 @@ def _number(ndo: Ndo, b: bytes, o: int, length: int, kind: int) -> None:
         p(f"Tag[{b[o]}] " if b[o] else "Tag[Unused] ")
         p(str(u3(b, o + 1)))
     elif kind == 56:
-        p(f"{tok2str(_TAGGED, 'Unknown tag', b[o])} (0x{b[o]:02x}) {u3(b, o + 1)}")
+        p(f"{tok2str(_TAGGED, 'Unknown tag', b[o])} (0x{b[o]:02x}) ")
+        p(str(u3(b, o + 1)))
     else:
         p(str(value))
 
