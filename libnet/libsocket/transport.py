@@ -17,6 +17,7 @@ from libnet.sunaddr import unix_address
 
 _RECV: Final = 1 << 18
 _POSTED: Final = 64  # operations on the way at a time
+_BELLS: Final = 16  # of a device, taken off for one read
 _OPENING: Final = ("socket", "adopt", "open")  # what may be answered with a descriptor
 
 MSG_OOB: Final = 0x1
@@ -132,17 +133,21 @@ class UnixTransport:
 
     def _read_device(self, size: int) -> bytes:
         """Take the next message of a device; when there is none, let the stack say why."""
-        for last in (False, True):
+        asked = False
+        for _ in range(_BELLS):
             try:
                 octets = self._open_data().recv(_RECV)
             except BlockingIOError:
-                octets = b""
+                if asked:
+                    break
             except OSError as exc:
                 raise from_host(exc) from None
-            if octets:
-                return octets[: max(0, size)]
-            if last:
-                break
+            else:
+                if octets:
+                    return octets[: max(0, size)]
+            # A bell, which is a message without octets, may have come after the stack had said that
+            # there is nothing: who takes it off has to ask again, or nobody ever will.
+            asked = True
             try:
                 got: bytes = self._call("read", size)
                 return got  # a device that only rings
