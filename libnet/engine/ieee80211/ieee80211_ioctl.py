@@ -12,9 +12,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from libnet.engine.ieee80211.ieee80211_set import (
+    enetreset,
+    find_chan,
+    ic_of,
+    scan,
+    set_auth,
+    set_channels,
+    set_frag,
+    set_power,
+    set_rts,
+    within,
+)
 from libnet.engine.ieee80211.ieee80211_sysctl import chan_flags, driver_caps
 from libnet.engine.ieee80211.ieee80211_var import (
-    AUTH_OPEN,
     AUTH_SHARED,
     BINTVAL_MAX,
     BINTVAL_MIN,
@@ -22,8 +33,6 @@ from libnet.engine.ieee80211.ieee80211_var import (
     CHAN_ANY,
     DTIM_MAX,
     DTIM_MIN,
-    FRAG_MAX,
-    FRAG_MIN,
     KEYIX_NONE,
     M_HOSTAP,
     M_IBSS,
@@ -31,11 +40,7 @@ from libnet.engine.ieee80211.ieee80211_var import (
     MODE_11G,
     NWID_LEN,
     PROT_RTSCTS,
-    ROAMING_AUTO,
     ROAMING_MANUAL,
-    RTM_IEEE80211_SCAN,
-    RTS_MAX,
-    RTS_MIN,
     S_INIT,
     S_RUN,
     S_SCAN,
@@ -48,7 +53,6 @@ from libnet.engine.ieee80211.ieee80211_var import (
 from libnet.engine.ieee80211.ieee80211_wi import Wavelan
 from libnet.errors import NetError
 from libnet.ioctl import ieee80211 as i
-from libnet.ioctl.ifflags import IFF_RUNNING, IFF_UP
 from libnet.wire import Truncated
 from libnet.wire.ieee80211 import (
     DEAUTH,
@@ -67,7 +71,6 @@ if TYPE_CHECKING:
     from libnet.engine.ieee80211.ieee80211_var import Ieee80211com
     from libnet.engine.kern.base import StackBase
 
-_UP_RUNNING: Final = IFF_UP | IFF_RUNNING
 _CHAN_BYTES: Final = 32
 _IES_MAX: Final = 255  # the length in a scan result is one octet
 _KEYBUF: Final = i.IEEE80211_KEYBUF_SIZE
@@ -75,44 +78,6 @@ _NO_KEYIX8: Final = 0xFF
 _CIPHER_NUMBERS: Final = {"WEP": i.IEEE80211_CIPHER_WEP, "none": i.IEEE80211_CIPHER_NONE}
 _CIPHERS: Final = {i.IEEE80211_CIPHER_WEP: "WEP"}
 _NODE_AUTH, _NODE_ERP, _NODE_PWR_MGT = 0x0001, 0x0004, 0x0010  # struct ieee80211_node's flags
-
-
-def ic_of(stack: StackBase, name: str) -> Ieee80211com:
-    """Return the state of 802.11 interface *name*. Raises ENXIO, ENOTTY for one of another kind."""
-    ifp = stack.ifunit(name)
-    if ifp is None:
-        raise NetError("ENXIO")
-    if ifp.ieee80211 is None:
-        raise NetError("ENOTTY")
-    ic: Ieee80211com = ifp.ieee80211
-    return ic
-
-
-def enetreset(ic: Ieee80211com) -> None:
-    """Begin anew, unless a program has taken the choosing upon itself."""
-    if ic.roaming == ROAMING_AUTO:
-        ic.reset()
-
-
-def find_chan(ic: Ieee80211com, number: int) -> int:
-    """Return the frequency of a channel that may be used. Raises EINVAL."""
-    for freq in sorted(ic.chan_active):
-        if channel_of(freq) == number:
-            return freq
-    raise NetError("EINVAL")
-
-
-def set_power(ic: Ieee80211com, *, enabled: bool, maxsleep: int | None = None) -> None:
-    """Choose whether to sleep, and for how long at most (ms). Raises EINVAL for what cannot."""
-    if enabled and not ic.radio.power_save:
-        raise NetError("EINVAL")
-    if maxsleep is not None:
-        if not 0 <= maxsleep <= 0xFFFF:
-            raise NetError("EINVAL")
-        ic.maxsleep_ms = maxsleep
-    if enabled != ic.powersave:
-        ic.powersave = enabled
-        enetreset(ic)
 
 
 def interesting(ies: bytes) -> bytes:
@@ -289,11 +254,7 @@ class Ieee80211Ioctl:
 
     def s_auth(self, req: i.Ieee80211Auth) -> None:
         """SIOCS80211AUTH. Raises EINVAL for what is neither open nor shared key."""
-        ic = self.ic(req.name)
-        if req.authtype not in (AUTH_OPEN, AUTH_SHARED):
-            raise NetError("EINVAL")
-        ic.authmode = req.authtype
-        enetreset(ic)
+        set_auth(self.ic(req.name), req.authtype)
 
     def g_auth(self, req: i.Ieee80211Auth) -> i.Ieee80211Auth:
         """SIOCG80211AUTH."""
@@ -588,12 +549,13 @@ def _set_wep(ic: Ieee80211com, req: i.Ieee80211Req) -> None:
 
 
 def _set_authmode(ic: Ieee80211com, req: i.Ieee80211Req) -> None:
-    # 802.1X, automatic and WPA need an authenticator that is not there.
-    if req.val not in (AUTH_OPEN, AUTH_SHARED):
-        raise NetError("EINVAL")
+    was = ic.privacy
     ic.privacy = req.val == AUTH_SHARED
-    ic.authmode = req.val
-    enetreset(ic)
+    try:
+        set_auth(ic, req.val)
+    except NetError:
+        ic.privacy = was
+        raise
 
 
 def _set_nickname(ic: Ieee80211com, req: i.Ieee80211Req) -> None:
@@ -612,22 +574,16 @@ def _set_powersavesleep(ic: Ieee80211com, req: i.Ieee80211Req) -> None:
     set_power(ic, enabled=ic.powersave, maxsleep=req.val)
 
 
-def _within(value: int, lo: int, hi: int) -> int:
-    if not lo <= value <= hi:
-        raise NetError("EINVAL")
-    return value
-
-
 def _set_rts(ic: Ieee80211com, req: i.Ieee80211Req) -> None:
-    ic.rtsthreshold = _within(req.val, RTS_MIN, RTS_MAX)
+    set_rts(ic, req.val)
 
 
 def _set_frag(ic: Ieee80211com, req: i.Ieee80211Req) -> None:
-    ic.fragthreshold = _within(req.val, FRAG_MIN, FRAG_MAX)
+    set_frag(ic, req.val)
 
 
 def _set_protmode(ic: Ieee80211com, req: i.Ieee80211Req) -> None:
-    ic.protmode = _within(req.val, 0, PROT_RTSCTS)
+    ic.protmode = within(req.val, 0, PROT_RTSCTS)
 
 
 def _set_txpower(ic: Ieee80211com, req: i.Ieee80211Req) -> None:
@@ -638,7 +594,7 @@ def _set_txpower(ic: Ieee80211com, req: i.Ieee80211Req) -> None:
 
 
 def _set_roaming(ic: Ieee80211com, req: i.Ieee80211Req) -> None:
-    ic.roaming = _within(req.val, 0, ROAMING_MANUAL)
+    ic.roaming = within(req.val, 0, ROAMING_MANUAL)
 
 
 def _set_privacy(ic: Ieee80211com, req: i.Ieee80211Req) -> None:
@@ -753,23 +709,11 @@ def _set_chanlist(ic: Ieee80211com, req: i.Ieee80211Req) -> None:
         raise NetError("EINVAL")
     bits = int.from_bytes(req.data, "little")
     # Channels that there are not are passed over, so that all bits mean all channels.
-    chosen = frozenset(freq for freq in ic.chan_avail if bits >> channel_of(freq) & 1)
-    if not chosen:
-        raise NetError("EINVAL")
-    ic.chan_active = chosen
-    if ic.des_chan not in chosen:
-        ic.des_chan = CHAN_ANY
-    enetreset(ic)
+    set_channels(ic, (freq for freq in ic.chan_avail if bits >> channel_of(freq) & 1))
 
 
 def _set_scan_req(ic: Ieee80211com, _req: i.Ieee80211Req) -> None:
-    if ic.ifp.flags & _UP_RUNNING != _UP_RUNNING:
-        raise NetError("EINVAL")
-    ic.begin_scan()
-    if not ic.scanner.scanning:
-        # An access point stays where its stations are, a monitor where it was put: what was heard there
-        # is all there is, and whoever asked waits to be told.
-        ic.msg(ic.ifp, RTM_IEEE80211_SCAN, b"")
+    scan(ic)
 
 
 def _set_hidessid(ic: Ieee80211com, req: i.Ieee80211Req) -> None:
@@ -811,13 +755,13 @@ def _beaconing(ic: Ieee80211com) -> None:
 
 def _set_dtim(ic: Ieee80211com, req: i.Ieee80211Req) -> None:
     _beaconing(ic)
-    ic.dtim_period = _within(req.val, DTIM_MIN, DTIM_MAX)
+    ic.dtim_period = within(req.val, DTIM_MIN, DTIM_MAX)
     enetreset(ic)
 
 
 def _set_bintval(ic: Ieee80211com, req: i.Ieee80211Req) -> None:
     _beaconing(ic)
-    ic.bintval = _within(req.val, BINTVAL_MIN, BINTVAL_MAX)
+    ic.bintval = within(req.val, BINTVAL_MIN, BINTVAL_MAX)
     enetreset(ic)
 
 

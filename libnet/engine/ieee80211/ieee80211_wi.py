@@ -5,27 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from libnet.engine.ieee80211.ieee80211_set import (
+    enetreset,
+    find_chan,
+    ic_of,
+    scan,
+    set_auth,
+    set_channels,
+    set_frag,
+    set_power,
+    set_rts,
+)
 from libnet.engine.ieee80211.ieee80211_var import (
-    AUTH_OPEN,
-    AUTH_SHARED,
-    CHAN_ANY,
-    FRAG_MAX,
-    FRAG_MIN,
     M_HOSTAP,
     M_IBSS,
     M_STA,
     NWID_LEN,
     ROAMING_AUTO,
     ROAMING_MANUAL,
-    RTS_MAX,
-    RTS_MIN,
     S_RUN,
     WEP_NKID,
     ZERO_MAC,
 )
 from libnet.errors import NetError
 from libnet.ioctl import wi_ieee as w
-from libnet.ioctl.ifflags import IFF_PROMISC, IFF_RUNNING, IFF_UP, IFM_OMASK, IFM_TMASK
+from libnet.ioctl.ifflags import IFF_PROMISC, IFM_OMASK, IFM_TMASK
 from libnet.wire.ieee80211 import SSID_MAX
 from libnet.wire.phy import channel_of
 
@@ -33,7 +37,6 @@ if TYPE_CHECKING:
     from libnet.engine.ieee80211.ieee80211_var import Ieee80211com
     from libnet.engine.kern.base import StackBase
 
-_UP_RUNNING: Final = IFF_UP | IFF_RUNNING
 _IFM_ADHOC, _IFM_HOSTAP = 0x100, 0x200
 _PORTTYPES: Final = {
     M_STA: w.WI_PORTTYPE_BSS,
@@ -125,33 +128,24 @@ class Wavelan:
             w.WI_RID_OWN_CHNL: _set_channel,
             w.WI_RID_PORTTYPE: _set_porttype,
             w.WI_RID_TX_RATE: _set_tx_rate,
-            w.WI_RID_FRAG_THRESH: _set_frag,
-            w.WI_RID_MAX_DATALEN: _set_max_datalen,
-            w.WI_RID_RTS_THRESH: _set_rts,
+            w.WI_RID_FRAG_THRESH: set_frag,
+            w.WI_RID_MAX_DATALEN: lambda ic, value: set_frag(ic, value, _DATALEN_MIN),
+            w.WI_RID_RTS_THRESH: set_rts,
             w.WI_RID_CREATE_IBSS: _set_create_ibss,
             w.WI_RID_MICROWAVE_OVEN: lambda ic, value: _only(value, 0),
             w.WI_RID_SYSTEM_SCALE: lambda ic, value: _only(value, 1),
             w.WI_RID_ROAMING_MODE: _set_roaming,
             w.WI_RID_PM_ENABLED: _set_pm,
             w.WI_RID_MAX_SLEEP: _set_max_sleep,
-            w.WI_RID_CNFAUTHMODE: _set_authmode,
+            w.WI_RID_CNFAUTHMODE: set_auth,
             w.WI_RID_ENCRYPTION: _set_encryption,
             w.WI_RID_TX_CRYPT_KEY: _set_tx_key,
             w.WI_RID_PROMISC: _set_promisc,
         }
 
-    def _ic(self, name: str) -> Ieee80211com:
-        ifp = self.stack.ifunit(name)
-        if ifp is None:
-            raise NetError("ENXIO")
-        if ifp.ieee80211 is None:
-            raise NetError("ENOTTY")
-        ic: Ieee80211com = ifp.ieee80211
-        return ic
-
     def cfgget(self, req: w.WiReq) -> w.WiReq:
         """SIOCGWAVELAN. Raises EINVAL for a record that there is not, EINPROGRESS during a scan."""
-        ic = self._ic(req.name)
+        ic = ic_of(self.stack, req.name)
         func = self._get.get(req.type)
         if func is None:
             raise NetError("EINVAL")
@@ -159,7 +153,7 @@ class Wavelan:
 
     def cfgset(self, req: w.WiReq) -> None:
         """SIOCSWAVELAN. Raises EPERM for a record that can only be read, EINVAL for what is wrong."""
-        ic = self._ic(req.name)
+        ic = ic_of(self.stack, req.name)
         kind, val = req.type, req.val
         if kind in _READONLY:
             raise NetError("EPERM")
@@ -168,7 +162,7 @@ class Wavelan:
         elif kind == w.WI_RID_DEFLT_CRYPT_KEYS:
             _set_keys(ic, val)
         elif kind in (w.WI_RID_SCAN_APS, w.WI_RID_SCAN_REQ):
-            _scan(ic)
+            scan(ic)
         elif kind == w.WI_RID_CHANNEL_LIST:
             _set_channel_list(ic, val)
         else:
@@ -187,18 +181,13 @@ class Wavelan:
             ic.nickname = text
             return
         ic.des_ssid = text
-        _enetreset(ic)
+        enetreset(ic)
 
     def _keys(self, ic: Ieee80211com) -> bytes:
         cred = self.stack.curcred
         if cred is None or not cred.suser:
             return w.WI_KEY.pack(0, b"") * w.WI_NKEYS
         return b"".join(w.WI_KEY.pack(len(key.key), key.key) for key in ic.keys)
-
-
-def _enetreset(ic: Ieee80211com) -> None:
-    if ic.roaming == ROAMING_AUTO:
-        ic.reset()
 
 
 def _only(value: int, allowed: int) -> None:
@@ -263,39 +252,19 @@ def _read_aps(ic: Ieee80211com) -> bytes:
     return len(found).to_bytes(4, "little") + records
 
 
-def _scan(ic: Ieee80211com) -> None:
-    if ic.opmode == M_HOSTAP:
-        return  # it stays where its stations are
-    if ic.ifp.flags & _UP_RUNNING != _UP_RUNNING:
-        raise NetError("EINVAL")
-    ic.begin_scan()
-
-
 def _set_channel(ic: Ieee80211com, value: int) -> None:
-    for freq in sorted(ic.chan_active):
-        if channel_of(freq) == value:
-            ic.des_chan = freq
-            _enetreset(ic)
-            return
-    raise NetError("EINVAL")
+    ic.des_chan = find_chan(ic, value)
+    enetreset(ic)
 
 
 def _set_channel_list(ic: Ieee80211com, val: bytes) -> None:
     """Use only the channels whose bits are set. Raises EPERM for one that there is not."""
     bits = int.from_bytes(val, "little")
     avail = {channel_of(freq): freq for freq in sorted(ic.chan_avail, reverse=True)}
-    chosen = set()
-    for number in range(1, 8 * len(val) + 1):
-        if bits >> number - 1 & 1:
-            if number not in avail:
-                raise NetError("EPERM")
-            chosen.add(avail[number])
-    if not chosen:
-        raise NetError("EINVAL")
-    ic.chan_active = frozenset(chosen)
-    if ic.des_chan not in chosen:
-        ic.des_chan = CHAN_ANY
-    _enetreset(ic)
+    numbers = [number for number in range(1, 8 * len(val) + 1) if bits >> number - 1 & 1]
+    if not avail.keys() >= set(numbers):
+        raise NetError("EPERM")
+    set_channels(ic, (avail[number] for number in numbers))
 
 
 def _media_option(ic: Ieee80211com, option: int) -> None:
@@ -341,24 +310,6 @@ _SUBTYPES: Final = {
 }  # fmt: skip
 
 
-def _set_frag(ic: Ieee80211com, value: int) -> None:
-    if not FRAG_MIN <= value <= FRAG_MAX:
-        raise NetError("EINVAL")
-    ic.fragthreshold = value
-
-
-def _set_max_datalen(ic: Ieee80211com, value: int) -> None:
-    if not _DATALEN_MIN <= value <= FRAG_MAX:
-        raise NetError("EINVAL")
-    ic.fragthreshold = value
-
-
-def _set_rts(ic: Ieee80211com, value: int) -> None:
-    if not RTS_MIN <= value <= RTS_MAX:
-        raise NetError("EINVAL")
-    ic.rtsthreshold = value
-
-
 def _set_roaming(ic: Ieee80211com, value: int) -> None:
     for mode, number in _ROAMING.items():
         if number == value:
@@ -368,28 +319,17 @@ def _set_roaming(ic: Ieee80211com, value: int) -> None:
 
 
 def _set_pm(ic: Ieee80211com, value: int) -> None:
-    if value and not ic.radio.power_save:
-        raise NetError("EINVAL")
-    if bool(value) != ic.powersave:
-        ic.powersave = bool(value)
-        _enetreset(ic)
+    set_power(ic, enabled=value != 0)
 
 
 def _set_max_sleep(ic: Ieee80211com, value: int) -> None:
     ic.maxsleep_ms = value
 
 
-def _set_authmode(ic: Ieee80211com, value: int) -> None:
-    if value not in (AUTH_OPEN, AUTH_SHARED):
-        raise NetError("EINVAL")
-    ic.authmode = value
-    _enetreset(ic)
-
-
 def _set_encryption(ic: Ieee80211com, value: int) -> None:
     if bool(value) != ic.privacy:
         ic.privacy = ic.dropunencrypted = bool(value)
-        _enetreset(ic)
+        enetreset(ic)
 
 
 def _set_tx_key(ic: Ieee80211com, value: int) -> None:
