@@ -73,7 +73,6 @@ if TYPE_CHECKING:
 
 _CHAN_BYTES: Final = 32
 _IES_MAX: Final = 255  # the length in a scan result is one octet
-_KEYBUF: Final = i.IEEE80211_KEYBUF_SIZE
 _NO_KEYIX8: Final = 0xFF
 _CIPHER_NUMBERS: Final = {"WEP": i.IEEE80211_CIPHER_WEP, "none": i.IEEE80211_CIPHER_NONE}
 _CIPHERS: Final = {i.IEEE80211_CIPHER_WEP: "WEP"}

@@ -221,7 +221,6 @@ def _counters(ic: Ieee80211com) -> bytes:
         "rx_unicast_frames": ifp.ipackets - ifp.imcasts,
         "rx_multicast_frames": ifp.imcasts,
         "rx_unicast_octets": ifp.ibytes,
-        "rx_fcs_errors": stats["rx_decryptcrc"],
         "rx_WEP_cant_decrypt": stats["rx_wepfail"] + stats["rx_nocipherctx"],
     }
     return w.WI_COUNTERS.pack(*(max(0, value) & _U32 for value in counts.values()))
