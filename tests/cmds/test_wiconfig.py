@@ -170,6 +170,9 @@ def test_counters_are_of_this_interface(ap, sta):
     assert 3 <= received <= 5  # three answers, and what the two had to ask each other
     assert "Can't decrypt WEP frame:\t\t0\n" in out
     assert len(out.splitlines()) == 20
+    assert "Transmitted fragments:\t\t\t0\n" in out
+    sta.sh("wiconfig abc0 -d 400; ping -c 1 -s 1000 10.0.0.1")
+    assert "Transmitted fragments:\t\t\t3\n" in sta.sh("wiconfig abc0 -o").out
 
 
 def test_a_scan_lists_access_points_and_leaves_the_interface_as_it_was(ap, sta):

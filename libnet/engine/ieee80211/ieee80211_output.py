@@ -257,6 +257,8 @@ class Output:
         if len(pieces) > FRAGS_MAX:
             self._lose(frame, "tx_toobig", "more than 16 fragments")
             return False
+        ic.stats["tx_fragframes"] += 1
+        ic.stats["tx_frags"] += len(pieces)
         for index, piece in enumerate(pieces):
             last = index == len(pieces) - 1
             head = w.HDR.pack(fc if last else fc | w.FC_MOREFRAG, 0, *addrs, seq | index)
