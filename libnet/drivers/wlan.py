@@ -143,7 +143,7 @@ class WlanNic:
             current_address=ifp.lladdr,
             connector=-1,
             phy_addr=-1,
-            media_rate=ifp.baudrate // 1000 if up else 0,
+            media_rate=self._rate_kbit() if up else 0,
             duplex=0 if up else -1,
             vendor_id=self.row.vid,
             device_id=self.row.did,
@@ -155,6 +155,11 @@ class WlanNic:
             uptype=ifp.name.rstrip("0123456789"),
             priority=self.conf.priority or 0,
         )
+
+    def _rate_kbit(self) -> int:
+        """Return the rate to the network we are in, kbit/s; without one the interface's."""
+        rate: int = self.ifp.ieee80211.bss.rate
+        return 500 * rate or self.ifp.baudrate // 1000
 
     def statistics(self) -> DrvComStats:
         """Return nic_stats_t: the interface's counters and the radio's."""

@@ -30,8 +30,9 @@ from typing import Final, NamedTuple
 from libnet.media.airmodel import FARTHEST_M, Position
 from libnet.media.airport import MAX_FRAME, MIN_FRAME
 from libnet.media.datagram import BadDatagram
-from libnet.wire.phy import RX_SHORTPRE
+from libnet.wire.phy import CCK_RATES, OFDM_RATES, RX_SHORTPRE
 
+_RATES: Final = frozenset(CCK_RATES + OFDM_RATES)
 _AIR: Final = Struct("<HBbBBHIIdfff")
 _TUNE: Final = Struct("<HBB6s")
 _LOST: Final = Struct("<I")
@@ -84,7 +85,7 @@ def parse_air(text: bytes) -> Sent:
         raise BadDatagram("bad length")
     freq, rate, power, flags, _zero, nav, serial, airtime, start, x, y, z = _AIR.unpack_from(text)
     if (
-        not (rate and freq)
+        not (rate in _RATES and freq)
         or not math.isfinite(start)
         or not all(abs(v) <= FARTHEST_M for v in (x, y, z))
     ):

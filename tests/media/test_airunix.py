@@ -30,7 +30,7 @@ from libnet.media.airunix import ANSWER_S, NOBODY_S, UnixAirPort, read_air, writ
 from libnet.media.datagram import AIR, LOST, STATS, TUNE, BadDatagram, build
 from libnet.media.mesh import Asker, make_segment
 from libnet.sunaddr import unix_address
-from libnet.wire.phy import BROADCAST, RX_BADFCS, TxStatus
+from libnet.wire.phy import BROADCAST, CCK_RATES, OFDM_RATES, RX_BADFCS, TxStatus
 
 A, B, C = (b"\x02\0\0\0\0" + bytes((n,)) for n in (1, 2, 3))
 CHANNEL = 2437
@@ -398,6 +398,8 @@ GOOD = Sent(data(A, B), CHANNEL, 22, 15, 0, 100, 1, 300, 0.0, ORIGIN)
         (build(AIR, 0, 7, build_air(GOOD)[:40]), "bad length"),
         (build(AIR, 0, 7, build_air(GOOD) + bytes(2400)), "bad length"),
         (build(AIR, 0, 7, build_air(GOOD._replace(rate=0))), "bad air header"),
+        (build(AIR, 0, 7, build_air(GOOD._replace(rate=3))), "bad air header"),
+        (build(AIR, 0, 7, build_air(GOOD._replace(freq=0))), "bad air header"),
         (build(AIR, 0, 7, build_air(GOOD._replace(start=float("nan")))), "bad air header"),
         (build(AIR, 0, 7, build_air(GOOD._replace(place=(0, float("inf"), 0)))), "bad air header"),
         (build(TUNE, 0, 7, b"123"), "bad length"),
@@ -439,7 +441,7 @@ def test_any_datagram_is_taken_or_counted(space, octets):
 @given(
     st.binary(min_size=10, max_size=2354),
     st.integers(1, 65535),
-    st.integers(1, 255),
+    st.sampled_from(CCK_RATES + OFDM_RATES),
     st.integers(-128, 127),
     st.integers(0, 65535),
     st.integers(0, 2**32 - 1),
