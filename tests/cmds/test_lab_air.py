@@ -7,6 +7,8 @@ import json
 import os
 import select
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -237,6 +239,50 @@ def test_a_station_outside_talks_to_one_of_ours(lab, tmp_path):
         assert ours.got[1][0] == b"\xd4\0\0\0" + US  # it was acknowledged for it
     assert lab("unradio", "air0", "--local", local) == 0
     assert not os.path.exists(local)
+
+
+def start(lab, box, program, *argv):
+    code = f"import sys; from cmds.{program} import {main_of(program)} as main; sys.exit(main())"
+    environ = {**lab.environ, "IOPKT_BOX": box}
+    subprocess.run([sys.executable, "-c", code, *argv], env=environ, check=True)
+
+
+def short(path):
+    """Return *path* from here: a socket's may have no more than 107 octets."""
+    return min(path, os.path.relpath(path), key=len)
+
+
+def main_of(program):
+    return "main_v4_hc" if program == "io_pkt" else "main"
+
+
+def test_a_station_outside_hears_the_access_point_of_a_box(lab):
+    start(lab, "AP", "io_pkt", "-d", "abc")
+    try:
+        words = ["ssid", "net", "chan", "6", "mediaopt", "hostap", "up"]
+        start(lab, "AP", "ifconfig", "abc0", *words)
+        assert lab("radio", "air0", "--mac", "02:00:00:00:00:02") == 0
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.bind(short(lab.air("air0/radio.out")))
+            sock.settimeout(PATIENCE_S)
+            probe = b"\x40\0\0\0" + b"\xff" * 6 + THEM + b"\xff" * 6 + b"\0\0"
+            probe += b"\0\x03net\x01\x04\x82\x84\x0b\x16"
+            message = build(Send(CHANNEL, 9, USUAL_POWER, 0, ((2, 1),), probe))
+            sock.sendto(message, short(lab.air("air0/radio.in")))
+            kinds = set()
+            while not {Status, 0x50, 0x80} <= kinds:
+                said = parse(sock.recv(65536))
+                if isinstance(said, Status):
+                    assert said == Status(9, ACKED, 2, 0)
+                    kinds.add(Status)
+                else:
+                    assert said.frame[36:41] == b"\0\x03net"
+                    kinds.add(said.frame[0])
+    finally:
+        code = "import sys; from cmds.box import main; sys.exit(main())"
+        command = [sys.executable, "-c", code, "kill", "AP"]
+        subprocess.run(command, env=lab.environ, check=True)
+    assert lab("unradio", "air0") == 0
 
 
 def test_a_radio_outside_is_found_in_the_airs_directory(lab):
