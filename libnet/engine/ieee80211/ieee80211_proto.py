@@ -45,6 +45,7 @@ from libnet.engine.ieee80211.ieee80211_var import (
     TU_S,
     ZERO_MAC,
     Node,
+    essid_text,
 )
 from libnet.ioctl.ifflags import (
     IFF_OACTIVE,
@@ -343,7 +344,7 @@ class Proto:
             ic.dprintf(
                 MSG_DEBUG,
                 f"{'associated' if ic.opmode == M_STA else 'synchronized'} with "
-                f"{ether_ntoa(bss.bssid)} ssid {bss.essid!r} channel {ic.channel} "
+                f"{ether_ntoa(bss.bssid)} ssid {essid_text(bss.essid)} channel {ic.channel} "
                 f"start {bss.rate // 2}Mb",
             )
         bss.authorized = ic.authmode not in (AUTH_8021X, AUTH_WPA)

@@ -33,6 +33,7 @@ from libnet.engine.ieee80211.ieee80211_var import (
     SCAN_MAX,
     ZERO_MAC,
     Node,
+    essid_text,
 )
 from libnet.wire.ieee80211 import (
     CAPINFO_ESS,
@@ -308,7 +309,7 @@ class Scanner:
                 MSG_SCAN,
                 f"{'-' if fail else '+'} {ether_ntoa(node.mac)} {ether_ntoa(node.bssid)} "
                 f"chan {channel_of(node.chan)} rssi {node.rssi} {sort} "
-                f"{node.essid!r} fail {fail:#x}",
+                f"{essid_text(node.essid)} fail {fail:#x}",
             )
         return fail
 

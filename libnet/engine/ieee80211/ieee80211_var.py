@@ -132,6 +132,17 @@ ZERO_MAC: Final = b"\0\0\0\0\0\0"
 BROADCAST: Final = b"\xff\xff\xff\xff\xff\xff"
 
 
+def essid_text(essid: bytes) -> str:
+    r"""Return a network name for the log: in quotes, or in hexadecimal.
+
+    >>> essid_text(b"my lan"), essid_text(b"\xff")
+    ('"my lan"', '0xff')
+    """
+    if all(0x20 <= octet < 0x7F for octet in essid):
+        return f'"{essid.decode("ascii")}"'
+    return f"0x{essid.hex()}"
+
+
 class Key:
     """One key (struct ieee80211_key).
 
