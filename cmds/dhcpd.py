@@ -303,7 +303,7 @@ def _rewrite(server: Server, config: Config, leases: LeaseFile, log: Log, wall: 
     """Write the file whole. Raises OSError."""
     if config.hosts:
         log(INFO, "Wrote 0 deleted host decls to leases file.")
-        log(INFO, "Wrote 0 new dynamic host decls to leases file.")
+        log(INFO, f"Wrote {server.dynamic} new dynamic host decls to leases file.")
     leases.rewrite(_whole(server), int(wall))
     log(INFO, f"Wrote {server.count()} leases to leases file.")
 

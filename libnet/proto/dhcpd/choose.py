@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from libnet.conf.dhcpdconf import parse
 from libnet.proto.dhcpd.classes import permits
 from libnet.proto.dhcpd.lease import ABANDONED, ACTIVE, Lease
 from libnet.proto.dhcpd.network import subnet_of
@@ -16,6 +17,7 @@ from libnet.wire.dhcp import DHCPREQUEST
 
 if TYPE_CHECKING:
     from libnet.conf.dhcpdconf.tree import Config, HostDecl, Network
+    from libnet.conf.leases import Database
     from libnet.proto.dhcpd.pool import Pool, Table
     from libnet.proto.dhcpd.request import Request
 
@@ -37,6 +39,24 @@ class Choice(NamedTuple):
     ours: bool
     text: str
     others: tuple[Lease, ...]
+
+
+def adopt(config: Config, database: Database) -> int:
+    """Add the host declarations that stand in a lease file; return how many there are.
+
+    Other servers write them there for hosts that were declared while they ran. The last one of a name
+    counts, and may say that the host is deleted, one of the configuration's own too.
+    """
+    found: dict[str, HostDecl] = {}
+    for text in database.kept:
+        if text.lstrip()[:4].lower() == "host":
+            for host in parse(text, "").hosts:
+                host.outer = config.top
+                found[host.name] = host
+    config.hosts = [host for host in config.hosts if host.name not in found]
+    added = [host for host in found.values() if not host.deleted]
+    config.hosts += added
+    return len(added)
 
 
 class Hosts:

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Final
 from libnet.addr import ether_ntoa, inet_ntoa
 from libnet.clock import Dice
 from libnet.conf.leases import NEVER, Database
-from libnet.proto.dhcpd.choose import Choice, Chooser, Hosts
+from libnet.proto.dhcpd.choose import Choice, Chooser, Hosts, adopt
 from libnet.proto.dhcpd.classes import match
 from libnet.proto.dhcpd.keeper import Keeper, where
 from libnet.proto.dhcpd.lease import ABANDONED, ACTIVE, Lease
@@ -96,6 +96,7 @@ class Server:
     name_of   name of an address, for get-lease-hostnames
     local_port, remote_port   of the server and of clients
     broadcast where replies go that cannot be sent to an address
+    dynamic   how many hosts the lease file declares
     dropped   how many messages were passed over, by reason
     """
 
@@ -115,6 +116,7 @@ class Server:
         broadcast: int = INADDR_BROADCAST,
     ) -> None:
         self.config = config
+        self.dynamic = adopt(config, leases) if leases is not None else 0
         self.dropped: dict[str, int] = {}
         self._ports = {port.name: port for port in ports}
         self._lines = Lines()
@@ -407,11 +409,10 @@ class Server:
         if lease is not None and not self._mine(packet, lease):
             lease = None
         found = "found" if lease is not None else "not found"
-        self._lines.say(
-            INFO, f"DHCPRELEASE of {inet_ntoa(addr)} from {packet.who(lease)} ({found})"
-        )
+        line = f"DHCPRELEASE of {inet_ntoa(addr)} from {packet.who(lease)} ({found})"
         if lease is not None and lease.state == ACTIVE:
             self._keeper.let_go(lease)
+        self._lines.say(INFO, line)
 
     @staticmethod
     def _mine(packet: Packet, lease: Lease) -> bool:
@@ -482,9 +483,6 @@ class Server:
             return
         lease = self._find(packet, packet.message.ciaddr).lease
         if lease is None:
-            settings = self._settings(packet, network, None)
-            if self._forbidden(packet, settings, line):
-                return
             lease = self._chooser.allocate(request, network)
             if lease is None:
                 self._lines.say(INFO, f"{line}: BOOTP from dynamic client and no dynamic leases")

@@ -360,6 +360,32 @@ def test_bootp():
     ]
 
 
+def test_hosts_that_the_lease_file_declares():
+    text = (
+        "host one { dynamic; hardware ethernet 02:00:00:01:00:02; fixed-address 10.9.0.6; }\n"
+        "host gone { dynamic; hardware ethernet 02:00:00:01:00:03; fixed-address 10.9.0.7; }\n"
+        "host gone { dynamic; deleted; }\nhost printer { dynamic; deleted; }\n"
+    )
+    lab = Lab(_conf(rest=HOST), leases=text)
+    assert lab.server.dynamic == 1
+    assert [inet_ntoa(lab.lease(one)) for one in (A, B, C)] == [
+        "10.9.0.10",
+        "10.9.0.6",
+        "10.9.0.11",
+    ]
+    assert lab.disk.text.startswith(text)
+
+
+def test_a_client_with_two_leases_is_told_of():
+    lab = Lab()
+    addr = lab.lease(A, uid=b"u")
+    assert lab.answer(d.DHCPREQUEST, A, uid=b"u", wanted=addr + 1).type == d.DHCPACK
+    lab.run(10)
+    assert lab.answer(d.DHCPREQUEST, A, uid=b"u", wanted=addr + 1).type == d.DHCPACK
+    assert lab.answer(d.DHCPREQUEST, A, uid=b"u", wanted=addr).type == d.DHCPACK
+    assert lab.log[0] == "client 02:00:00:01:00:01 has duplicate leases on 10.9.0.0"
+
+
 def test_dynamic_bootp():
     lab = Lab(
         _conf("dynamic-bootp-lease-length 3600;", pool="range dynamic-bootp 10.9.0.10 10.9.0.13;")
