@@ -9,7 +9,8 @@ frame from somebody whom the sender cannot hear came in at the same time.
 - A full receiver never blocks the sender: some frames wait for it, what comes on top is lost and
   counted.
 - A port tells the others what it listens to (TUNE), and is sent only what it wants; a recorder gets
-  all. A port that has not told is sent everything.
+  all. A port that has not told is sent everything. A receiver that is switched off tells only when
+  it stays so: radios that save power are off and on ten times a second.
 - Who cannot take a frame meant for him says so (LOST), so that the sender need not wait for an answer
   as long as a busy process may take.
 - The file NAME/air (JSON with a generation number) has the air's properties and the places of
@@ -69,6 +70,7 @@ MAX_PLACES: Final = 4096
 PACE_S: Final = 0.004  # how far ahead of the clock the channel may be used up
 NOBODY_S: Final = 0.001  # how long to wait for an answer that nobody is there to give
 ANSWER_S: Final = 0.1  # and for one from a process that may be busy
+DOZE_S: Final = 1.0  # how long a receiver is off before the others are told
 BACKLOG: Final = 64  # frames kept for a radio that is full
 RECORDER_BACKLOG: Final = 16384  # and for a recorder, which is to miss nothing
 RECENT: Final = 16  # frames that one just come in may have collided with
@@ -144,6 +146,8 @@ class UnixAirPort(Mesh):
         self._places: dict[str, Position] = {}
         self._tuned: dict[str, Tuned] = {}  # by the peer's file name
         self._mine = Tuned(0, False, bytes(6))
+        self._told: Tuned | None = None
+        self._settled: Callout | None = None
         self._serial = 0  # of the last frame
         self._awaited = -1  # of the one that wants an answer
         self._answerable = False  # somebody who may answer was sent the last frame
@@ -154,7 +158,7 @@ class UnixAirPort(Mesh):
         self._callout: Callout | None = None
         self._read_air()
         self._enter()
-        self._tell(self._mine)
+        self._tell()
 
     @property
     def noise(self) -> int:
@@ -177,10 +181,21 @@ class UnixAirPort(Mesh):
             self._recent.clear()
             self._nav_until = 0.0
         self._mine = mine
-        self._tell(mine)
+        if self._settled is not None:
+            self._settled.stop()
+            self._settled = None
+        if freq:
+            self._tell()
+        else:
+            self._settled = self.clock.after(DOZE_S, self._tell)
 
-    def _tell(self, mine: Tuned) -> None:
-        text = build_tune(mine)
+    def _tell(self) -> None:
+        """Tell the others what we listen to, if they do not know."""
+        self._settled = None
+        if self._mine == self._told:
+            return
+        self._told = self._mine
+        text = build_tune(self._told)
         for peer in list(self._peers.values()):
             if not peer.all:
                 self.control(peer, TUNE, text)
@@ -275,6 +290,8 @@ class UnixAirPort(Mesh):
         """Say BYE and take the antenna away."""
         if not self.closed:
             self.withdraw()
+            if self._settled is not None:
+                self._settled.stop()
             self._leave()
 
     def _push(self, peer: Peer, gram: bytes) -> bool:
@@ -347,7 +364,7 @@ class UnixAirPort(Mesh):
             self._strangers.discard(gram.number)
             peer = self._known(gram.number)
             if peer is not None and not peer.all:
-                self.control(peer, TUNE, build_tune(self._mine))
+                self.control(peer, TUNE, build_tune(self._told or self._mine))
         elif kind == TUNE:
             tuned = parse_tune(gram.text)
             peer = self._known(gram.number)
@@ -379,11 +396,13 @@ class UnixAirPort(Mesh):
                 self.heard(Heard(frame, sent.freq, sent.rate, near, sent.flags, label))
             return
         mine = self._mine
-        if not mine.freq or sent.freq != mine.freq:
-            stat["other channel"] += 1
-            return
         to = frame[4:10]
         meant = to == mine.address
+        if sent.freq != mine.freq:
+            stat["other channel" if mine.freq else "switched off"] += 1
+            if meant:
+                self._spoilt(sent, number)
+            return
         signal = self._level(sent.power, sent.freq, sent.place, self.place)
         snr = signal - self.properties.noise
         if snr < LEAST_SNR:

@@ -318,6 +318,31 @@ def test_a_frame_to_nobody_fails_soon(space):
     assert ends[0] < 0.02
 
 
+def test_a_radio_that_dozes_tells_nobody_until_it_stays_off(space):
+    a, b = space.plug("A", A), space.plug("B", B)
+    told: list[int] = []
+    control = b.control
+    b.control = lambda peer, kind, text=b"": (told.append(kind), control(peer, kind, text))
+    for _ in range(10):
+        b.listen(0, B, nosy=False)
+        space.loop.run(0.09)
+        b.listen(CHANNEL, B, nosy=False)
+        space.loop.run(0.01)
+    assert told == []
+    b.listen(0, B, nosy=False)
+    space.loop.run(0.5)
+    said: list[int] = []
+    a.unanswered = lambda: said.append(1)
+    a.emit(data(B, A), 22, 15)
+    assert a.patience(B) == ANSWER_S
+    space.loop.settle()
+    assert (space.got["B"], said, b.stat["switched off"]) == ([], [1], 1)
+    space.loop.run(1)
+    assert told == [LOST, TUNE]
+    a.emit(data(B, A), 22, 15)
+    assert a.patience(B) == NOBODY_S
+
+
 def test_a_recorder_gets_everything(space):
     a = space.plug("A", A)
     recorder = UnixAirPort(space.loop, space.directory, "capture", role="all")
