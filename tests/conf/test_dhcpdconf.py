@@ -339,3 +339,10 @@ def test_numbers_are_labels_of_cases() -> None:
     assert config.errors == []
     branches = config.top.statements[0].args[1]
     assert [label.args[0] for label, _ in branches] == [1, 2]
+
+
+def test_a_host_is_known_by_the_identifier_in_its_block() -> None:
+    config = parse('host a { option dhcp-client-identifier "abc"; } host b { uid 1:2; }', "t")
+    assert config.errors == []
+    assert [(host.uid, host.statements) for host in config.hosts] == [(b"abc", []), (b"\1\2", [])]
+    assert parse("host a { option dhcp-client-identifier = hardware; }", "t").errors

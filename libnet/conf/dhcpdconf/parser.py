@@ -774,6 +774,11 @@ class Parser(Reader):
                 self.bad(f"unknown option dhcp.{name}", at)
             self.bad(f"no option named {name} in space {space}", at)
         self._option_value("=", option, into)
+        if isinstance(scope, HostDecl) and option.full_name() == "dhcp-client-identifier":
+            stmt = into.pop()  # tells who the client is, not what it is told
+            if stmt.args[2].op != "const":
+                self.bad("expecting string or hexadecimal data.")
+            scope.uid = stmt.args[2].args[0]
 
     def _change(self, how: str, into: list[Stmt]) -> None:
         self.taken("option")

@@ -132,7 +132,7 @@ class Writer:
             settings.put_default(d.DHO_DHCP_REBINDING_TIME, rebind.to_bytes(4, "big"))
         settings.put_default(d.DHO_SUBNET_MASK, subnet.mask.to_bytes(4, "big"))
         if settings.flag("use-lease-addr-for-default-route", False):
-            settings.put(d.DHO_ROUTERS, addr.to_bytes(4, "big"))
+            settings.put_default(d.DHO_ROUTERS, addr.to_bytes(4, "big"))
         selected = asked.options.get(d.DHO_SUBNET_SELECTION)
         if selected is not None:
             settings.put(d.DHO_SUBNET_SELECTION, selected)  # RFC 3011
@@ -181,7 +181,14 @@ class Writer:
             head = reply._replace(cookie=False).build()[: d.HDRLEN]
             vendor = packet.request.octets[d.HDRLEN : d.HDRLEN + 64].ljust(64, b"\0")
             return head + vendor
-        options = dict(self._resolver.answer(settings, packet.request))
+        # A BOOTP client has no say in what it gets. Who puts a NUL behind its name expects them of us.
+        requested = None if packet.kind else b""
+        terminate = asked.options.get(d.DHO_HOST_NAME, b"").endswith(b"\0")
+        options = dict(
+            self._resolver.answer(
+                settings, packet.request, requested=requested, terminate=terminate
+            )
+        )
         agent = asked.options.get(d.DHO_DHCP_AGENT_OPTIONS)
         if agent is not None and asked.giaddr:
             options[d.DHO_DHCP_AGENT_OPTIONS] = agent  # RFC 3046 2.2: unchanged, and last
