@@ -378,12 +378,6 @@ class Daemon:
         attached = attach(self._config, _circuits(ctx, log, self._options.interfaces))
         self._running()
         server = self._server = self._core(attached.ports, database)
-        self._tell(server)
-        try:
-            _rewrite(server, self._config, self._leases, log, ctx.wall())
-        except OSError as exc:
-            log.fatal(f"Can't write new lease file: {exc.strerror}")
-        server.rewritten(True)
         if self._options.foreground or ctx.services is not None:
             self._open(attached.ports, attached.lines)
         if self._options.foreground:
@@ -497,6 +491,11 @@ class Daemon:
         server, log = self._server, self._log
         assert server is not None
         try:
+            # Before the file is touched: it is another server's where the port is taken.
+            self._sockets(server)
+            self._tell(server)
+            _rewrite(server, self._config, self._leases, log, self._ctx.wall())
+            server.rewritten(True)
             for port in ports:
                 self._capture(port, server.local_port)
                 log(INFO, f"Listening on BPF/{port.label()}")
@@ -506,7 +505,6 @@ class Daemon:
             if not ports:
                 self.close()
                 log.fatal("Not configured to listen on any interfaces!")
-            self._sockets(server)
         except PcapError as exc:
             self.close()
             log.fatal(str(exc))
@@ -515,6 +513,9 @@ class Daemon:
             log(ERROR, f"Can't bind to dhcp address: {exc.strerror}")
             log(ERROR, "Please make sure there is no other dhcp server")
             log.fatal("running on this host.")
+        except OSError as exc:
+            self.close()
+            log.fatal(f"Can't write new lease file: {exc.strerror}")
         log(INFO, "Sending on   Socket/fallback/fallback-net")
         self._write_pid()
 

@@ -200,6 +200,19 @@ def test_through_a_relay(world, gateway):
     assert '  option agent.circuit-id "wm1";\n' in gateway.read()
 
 
+def test_a_second_server_keeps_its_hands_off_the_file(world, gateway):
+    job = gateway.serve()
+    inode = os.stat(gateway.path("/var/state/dhcp/dhcpd.leases")).st_ino
+    out, err, status = gateway.box.sh("dhcpd -q -f wm0")
+    assert (out, status) == ("", 1)
+    assert err.startswith("Can't bind to dhcp address: Address already in use\n")
+    assert os.stat(gateway.path("/var/state/dhcp/dhcpd.leases")).st_ino == inode
+    client = _client(world, "C")
+    client.sh("dhcp.client -i wm0 -u")
+    assert "lease 10.9.0.10 {" in gateway.read()
+    gateway.stop(job)
+
+
 def test_start_up_errors(gateway):
     def says(words):
         out, err, status = gateway.box.sh(f"dhcpd {words}")
