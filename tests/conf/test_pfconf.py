@@ -278,9 +278,61 @@ def test_a_file_must_end_with_a_newline():
 
 
 def test_the_line_after_an_unknown_macro_is_lost():
-    conf = read("pass on $no\nblock\npass in\n")
-    assert conf.errors == ["f:1: macro 'no' not defined", "f:1: syntax error"]
+    conf = read("pass on $no all\nblock\npass in\nbogus 1\n")
+    assert conf.errors == ["f:1: macro 'no' not defined", "f:1: syntax error", "f:4: syntax error"]
     assert lines(conf) == ["pass in all flags S/SA keep state"]
+
+
+def test_an_unknown_macro_at_the_end_of_a_line_costs_two_lines_and_the_count_of_one():
+    conf = read("pass on $no\nblock\nblock\npass in\nbogus 1\n")
+    assert conf.errors == ["f:1: macro 'no' not defined", "f:1: syntax error", "f:4: syntax error"]
+    assert lines(conf) == ["pass in all flags S/SA keep state"]
+
+
+@pytest.mark.parametrize("first", ["$no", ") x", "} y", "port 80"])
+def test_a_file_that_begins_with_what_begins_nothing_is_not_read_on(first):
+    conf = read(f"{first}\npass\nbogus 1\nbogus 2\n")
+    assert conf.failed
+    assert conf.errors[-1] == "f:1: syntax error"
+    assert lines(conf) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("queue a } b\n", ["f:1: syntax error"]),
+        ("altq on wm0 bandwidth 1Mb priq queue > a\n", ["f:1: syntax error"]),
+        ("set skip wm0\n", ["f:1: syntax error"]),
+        ("pass to { urpf-failed } , x\n", ["f:1: syntax error"]),
+        ("pass log (to wm0 x > y)\n", ["f:1: syntax error"]),
+        ("no rdr pass log log to any\n", ["f:1: syntax error"]),
+        ("no rdr pass to any\n", ['f:1: "pass" not valid with "no"']),
+        ("pass to urpf-failed\n", ['f:1: "urpf-failed" is not permitted in a destination address']),
+        ("nat on wm0 from any to any -> 1.2.3.4/33\n", ["netmask 33 invalid for IPv4 address"]),
+    ],
+)
+def test_what_is_no_sentence_is_told_before_what_makes_no_sense(text, told):
+    conf = read(text)
+    assert conf.errors == told
+    assert conf.failed
+    assert [event for event in conf.events if event[0] != "print"] == []
+
+
+def test_an_icmp_type_of_255_says_nothing_as_its_octet_is_full():
+    assert rules("pass proto icmp icmp-type 255\n") == ["pass proto icmp all keep state"]
+    assert rules("pass inet proto icmp icmp-type 254 code 255\n") == [
+        "pass inet proto icmp all icmp-type 254 keep state"
+    ]
+
+
+def test_an_inline_anchor_cannot_be_above_the_main_ruleset():
+    with pytest.raises(Fatal, match="unable to create ruleset"):
+        read('anchor "../up" {\npass\n}\n')
+
+
+def test_a_label_is_too_long_even_if_only_on_the_way():
+    with pytest.raises(Fatal, match="label too long"):
+        read(f'pass to <{"x" * 31}> label "$if:$srcaddr:$dstaddr:$srcport:$dstport:$proto:$nr"\n')
 
 
 def test_lists_nest_to_a_depth_and_no_deeper():

@@ -136,6 +136,7 @@ class ParserBase:
         self._text = ""
         self._quiet_for = 0
         self._nested = 0
+        self.shifted = False
 
     # -- messages
 
@@ -185,6 +186,7 @@ class ParserBase:
         if self._kind is None:
             self.peek()
         self._kind = None
+        self.shifted = True
         if self._quiet_for:
             self._quiet_for -= 1
         return self._text

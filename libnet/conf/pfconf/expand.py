@@ -275,19 +275,19 @@ class Expander(Phrases):
     ) -> str:
         src, src_port, _, dst, dst_port = pair
         number = self.rule_nr if self.old else self.current.match
-        if "$if" in text:
-            text = text.replace("$if", rule.ifname or "any")
-        if "$srcaddr" in text:
-            text = text.replace("$srcaddr", _label_addr(src, rule.af))
-        if "$dstaddr" in text:
-            text = text.replace("$dstaddr", _label_addr(dst, rule.af))
-        text = text.replace("$srcport", _label_port(src_port))
-        text = text.replace("$dstport", _label_port(dst_port))
-        if "$proto" in text:
-            text = text.replace("$proto", self.printer.proto(rule.proto))
-        text = text.replace("$nr", str(number))
-        if len(text) >= PF_RULE_LABEL_SIZE:
-            raise Fatal("expand_label: label too long")
+        for word, value in (
+            ("$if", rule.ifname or "any"),
+            ("$srcaddr", _label_addr(src, rule.af)),
+            ("$dstaddr", _label_addr(dst, rule.af)),
+            ("$srcport", _label_port(src_port)),
+            ("$dstport", _label_port(dst_port)),
+            ("$proto", self.printer.proto(rule.proto)),
+            ("$nr", str(number)),
+        ):
+            text = text.replace(word, value)
+            # A word's value may be shorter than the word: what counts is the longest on the way.
+            if len(text) >= PF_RULE_LABEL_SIZE:
+                raise Fatal("expand_label: label too long")
         return text
 
 

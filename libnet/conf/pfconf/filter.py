@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from libnet.addr import AF_INET, AF_INET6
+from libnet.conf.pfconf.base import Fatal
 from libnet.conf.pfconf.expand import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, Lists
 from libnet.conf.pfconf.lex import NEWLINE, STRING
 from libnet.conf.pfconf.names import (
@@ -153,7 +154,7 @@ class FilterStatements(PoolStatements):
             self.give_up(f"illegal {word}-type {number}")
         proto = IPPROTO_ICMPV6 if six else IPPROTO_ICMP
         if not self.accept("code"):
-            return Icmp(number + 1, 0, proto)
+            return Icmp(number + 1 & 0xFF, 0, proto)
         text = self.word()
         code = self.atoul(text)
         if code is None:
@@ -162,7 +163,8 @@ class FilterStatements(PoolStatements):
                 self.give_up(f"unknown {word}-code {text}")
         elif code > 255:
             self.give_up(f"illegal {word}-code {code}")
-        return Icmp(number + 1, code + 1, proto)
+        # Each is kept in an octet, plus one: 255 says as little as nothing.
+        return Icmp(number + 1 & 0xFF, code + 1 & 0xFF, proto)
 
     def _opt_tos(self, opts: FilterOpts) -> None:
         self.shift()
@@ -692,6 +694,9 @@ class FilterStatements(PoolStatements):
         else:
             path = above.path
             while name.startswith("../"):
+                if not path:
+                    self.out("pf_anchor_setup: .. beyond root\n")
+                    raise Fatal("anchorrule: unable to create ruleset: Undefined error: 0")
                 path = path.rpartition("/")[0]
                 name = name[3:]
             path = f"{path}/{name}" if path else name

@@ -52,7 +52,9 @@ class Parser(FilterStatements):
                 self._statement(kind)
                 self.expect(NEWLINE)
             except Recover:
-                if not self.recover():
+                self.conf.failed = True
+                # yacc has nowhere to recover to when the very first token fits nothing.
+                if (not self.shifted and kind not in _BEGINNINGS) or not self.recover():
                     break
             except TooDeep:
                 break
@@ -95,6 +97,9 @@ _STATEMENTS = {
     "queue": Parser.queue,
     STRING: Parser.macro,
 }
+
+
+_BEGINNINGS = frozenset(_STATEMENTS) | {"no", "scrub", "nat", "rdr", "binat"}
 
 
 def parse(

@@ -126,10 +126,13 @@ class Lexer:
 
     def _error(self, message: str) -> tuple[str, str]:
         self._report(self.line, message)
+        self._skip_line()
+        return ERROR, ""
+
+    def _skip_line(self) -> None:
         rest = self._buf[self._pos :]
         self._lineno += rest.count(_JOIN) + (1 if rest.endswith("\n") else 0)
         self._next_line()
-        return ERROR, ""
 
     def token(self) -> tuple[str, str]:
         """Return the next token as (kind, text)."""
@@ -210,7 +213,14 @@ class Lexer:
             return self._error("string too long")
         value = self._macros.get(name)
         if value is None:
-            return self._error(f"macro '{name}' not defined")
+            lost = self._buf[end] == "\n"
+            failed = self._error(f"macro '{name}' not defined")
+            if lost:
+                # The original has read the newline already and loses it: the next line goes too,
+                # and the line count stays one behind.
+                self._lineno -= 1
+                self._skip_line()
+            return failed
         self._buf = value + self._buf[end:]
         self._pos, self._macro_end = 0, len(value)
         return None

@@ -41,6 +41,13 @@ RT_TABLEID_MAX = 255
 ULONG_MAX = (1 << 32) - 1
 UID_MAX = 0xFFFFFFFF
 
+_AFTER_LOGOPT = frozenset({",", ")", "all", "user", "group", "to"})
+# Some of what makes no sense behind addresses; the rest is found out by whoever comes next.
+_NOT_AFTER_HOSTS = frozenset(
+    {",", "}", ")", "(", "<", ">", "=", "/", "from", "to", "all", "any", "port", "os", "on", "in",
+     "out", "quick", "log", "proto", "inet", "inet6", "pass", "block"}
+)  # fmt: skip
+
 
 class Phrases(ParserBase):
     """The shared phrases, each a method that takes its tokens and returns its meaning."""
@@ -132,6 +139,8 @@ class Phrases(ParserBase):
             return PF_LOG_SOCKET_LOOKUP, 0
         self.expect("to")
         name = self.words()
+        if self.peek() not in _AFTER_LOGOPT:
+            self.syntax_error()
         if not name.startswith("pflog"):
             self.give_up(f"{name}: should be a pflog interface")
         digits = name[5:]
@@ -224,6 +233,8 @@ class Phrases(ParserBase):
             both.oses = self.one_or_list(self.word)
         if self.accept("to"):
             both.dst = self._ipportspec()
+            if self.peek() in _NOT_AFTER_HOSTS:
+                self.syntax_error()
             self.disallow_urpf(
                 both.dst.hosts, '"urpf-failed" is not permitted in a destination address'
             )

@@ -7,7 +7,7 @@ from hashlib import md5
 
 from libnet.conf.pfconf.base import Loaded
 from libnet.conf.pfconf.expand import RULESETS, Lists
-from libnet.conf.pfconf.lex import STRING
+from libnet.conf.pfconf.lex import NEWLINE, STRING
 from libnet.conf.pfconf.nodes import FromTo, Host
 from libnet.conf.pfconf.phrases import IFNAMSIZ
 from libnet.conf.pfconf.printer import NAT_PORT_HIGH, NAT_PORT_LOW
@@ -78,6 +78,13 @@ class Redirection:
         self.hosts = hosts
         self.low = self.high = 0
         self.star = False
+
+
+# What may follow the action of a translation rule.
+_AFTER_NATPASS = frozenset(
+    {"on", "inet", "inet6", "proto", "all", "from", "os", "to", "tag", "!", "tagged", "rtable", "->",
+     "if-bound", "floating", NEWLINE}
+)  # fmt: skip
 
 
 class PoolStatements(QueueStatements):
@@ -228,6 +235,8 @@ class PoolStatements(QueueStatements):
         kind = self.shift()
         natpass, log, logif = self._natpasslog()
         if not self.old and no and natpass:
+            if self.peek() not in _AFTER_NATPASS:
+                self.syntax_error()
             self.give_up('"pass" not valid with "no"')
         ifaces = self.interface()
         rule = PfRule(natpass=natpass, log=log, logif=logif)
@@ -295,7 +304,8 @@ class PoolStatements(QueueStatements):
         if any(self.check_netmask(one, rule.af) for one in hosts[:1]):
             self._raise()
         for one in hosts[1:]:
-            self.check_netmask(one, rule.af)
+            if one.type == PF_ADDR_DYNIFTL:
+                self.check_netmask(one, rule.af)
         low, high = redirection.low, redirection.high
         if rule.action == PF_RDR and not high and redirection.star and both.dst.ports:
             port = both.dst.ports[0]

@@ -6,7 +6,7 @@ import re
 
 from libnet.conf.pfconf.base import LOAD_ALTQ
 from libnet.conf.pfconf.curves import Curve, exceeds
-from libnet.conf.pfconf.lex import STRING
+from libnet.conf.pfconf.lex import NEWLINE, STRING
 from libnet.conf.pfconf.nodes import Bw, Iface, QueueName, QueueOpts, ServiceCurve
 from libnet.conf.pfconf.settings import SECTION_QUEUE, OptionStatements
 from libnet.ioctl.pf import (
@@ -146,7 +146,11 @@ class QueueStatements(OptionStatements):
         if kind == "{":
             self.shift()
             return self.items(self._qname)
-        return [self._qname()] if kind == STRING else []
+        if kind == STRING:
+            return [self._qname()]
+        if kind != NEWLINE:
+            self.syntax_error()
+        return []
 
     def _qname(self) -> str:
         name = self.word()

@@ -274,6 +274,8 @@ class OptionStatements(Expander):
     def _set_skip(self) -> None:
         ifaces = self.interface()
         load = self.settings.load & LOAD_OPTIONS
+        if not ifaces and self.peek() != NEWLINE:
+            self.syntax_error()
         if not ifaces or (len(ifaces) == 1 and not ifaces[0].neg and ifaces[0].name == "none"):
             self._verbose_out("set skip on none\n")
             if load:
