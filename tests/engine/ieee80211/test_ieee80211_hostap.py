@@ -383,3 +383,17 @@ def test_a_member_that_a_bridge_shows_elsewhere_is_let_go(lab, ap, script):
     lab.run(0.1)
     assert script.mac not in ap.ic.nodes
     assert ap.stack.stats["ieee80211"]["node_moved"] == 1
+
+
+def test_a_bridge_is_told_of_a_new_member(lab, ap, script):
+    told = []
+
+    class Bridge:
+        def input(self, ifp, frames):
+            told.extend(frames)
+            return []
+
+    ap.ifp.bridge = Bridge()
+    script.join(ap)
+    # IEEE 802.11F: an XID frame to all, from the station.
+    assert told == [b"\xff" * 6 + script.mac + bytes.fromhex("0006 0001 af 81 01 00")]
