@@ -504,6 +504,7 @@ class Daemon:
                 log(ERROR, text)
             if not ports:
                 self.close()
+                log(ERROR, "")
                 log.fatal("Not configured to listen on any interfaces!")
         except PcapError as exc:
             self.close()

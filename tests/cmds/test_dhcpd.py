@@ -233,7 +233,7 @@ def test_start_up_errors(gateway):
         "** Ignoring requests on wm9.  If this is not what\n"
         "   you want, please write a subnet declaration\n"
         "   in your dhcpd.conf file for the network segment\n"
-        "   to which interface wm9 is attached. **\n\n"
+        "   to which interface wm9 is attached. **\n\n\n"
         "Not configured to listen on any interfaces!"
     )
     assert says("-d wm9") == missing

@@ -228,7 +228,8 @@ class Server:
         if message.op != d.BOOTREQUEST:
             self._drop("reply")
             return
-        if d.DHO_DHCP_MESSAGE_TYPE in message.options and message.type not in _MESSAGES:
+        kind = message.type
+        if d.DHO_DHCP_MESSAGE_TYPE in message.options and (not kind or kind not in _MESSAGES):
             self._unexpected(message, port)
             return
         request = Request(message, ifname, int(self._keeper.calendar()), octets)
