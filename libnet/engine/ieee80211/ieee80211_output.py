@@ -471,7 +471,8 @@ class Output:
         bss = ic.bss
         # A hidden network's beacon has an empty name.
         ssid = b"" if ic.hidessid and ic.opmode == M_HOSTAP else bss.essid
-        body = w.Beacon(0, bss.intval, self.capinfo(), self._elements(ssid, tim)).build()
+        bss.capinfo, bss.tsf = self.capinfo(), ic.radio.tsf()
+        body = w.Beacon(0, bss.intval, bss.capinfo, self._elements(ssid, tim)).build()
         raw = w.mgmt(
             w.BEACON, da=BROADCAST, sa=ic.myaddr, bssid=bss.bssid, seq=self.seq(bss), body=body
         )

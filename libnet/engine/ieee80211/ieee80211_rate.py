@@ -62,27 +62,30 @@ def chan2mode(ic: Ieee80211com, freq: int) -> int:
 def negotiate(
     offered: Iterable[int], ours: list[int], *, strict: bool = False, fixed: int = 0
 ) -> list[int] | None:
-    """Return what of *offered* is in *ours*, with our basic marks; None when that will not do.
+    """Return what of *offered* is in *ours*; None when that will not do.
 
-    strict  a basic rate that we do not know will not do (an access point's view of a station)
+    strict  as an access point sees a station: a basic rate that we do not know will not do, and which
+            rates are basic is ours to say, otherwise theirs
     fixed   a rate that must be there, 0 for none
 
-    >>> negotiate([22, 2 | BASIC, 108], [2 | BASIC, 4 | BASIC, 11, 22])
+    >>> negotiate([22, 2 | BASIC, 108], [2, 4 | BASIC, 11, 22 | BASIC])
     [130, 22]
+    >>> negotiate([22, 2 | BASIC], [2, 4 | BASIC, 11, 22 | BASIC], strict=True)
+    [2, 150]
     >>> negotiate([108 | BASIC, 2], [2, 4], strict=True) is None
     True
     """
     known = {rate & VALUE: rate for rate in ours}
-    both = set()
+    both: dict[int, int] = {}
     for rate in offered:
         value = rate & VALUE
         if value in known:
-            both.add(value)
+            both[value] = known[value] if strict else both.get(value, 0) | rate
         elif strict and rate & BASIC:
             return None
     if not both or (fixed and fixed not in both):
         return None
-    return [known[value] for value in sorted(both)]
+    return [both[value] for value in sorted(both)]
 
 
 def is_erp(rates: Iterable[int]) -> bool:
