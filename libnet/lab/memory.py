@@ -67,6 +67,7 @@ PROGRAMS: Final[dict[str, str]] = {
     "if_up": "cmds.if_up:main",
     "ifconfig": "cmds.ifconfig:main",
     "ifwatchd": "cmds.ifwatchd:main",
+    "inetd": "cmds.inetd:main",
     "io-pkt-v4": "cmds.io_pkt:main_v4",
     "io-pkt-v4-hc": "cmds.io_pkt:main_v4_hc",
     "io-pkt-v6-hc": "cmds.io_pkt:main_v6_hc",
