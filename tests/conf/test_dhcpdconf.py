@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pathlib
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libnet.conf.dhcpdconf import Config, parse
-from libnet.conf.dhcpdconf.options import Space, decapsulate, encapsulate
+from libnet.conf.dhcpdconf.options import Space, decapsulate, encapsulate, standard_spaces
+from libnet.conf.dhcpdconf.parser import PARAMS
 from libnet.conf.dhcpdconf.tree import Expr
 
 GUIDE = """ddns-update-style none;
@@ -346,3 +349,12 @@ def test_a_host_is_known_by_the_identifier_in_its_block() -> None:
     assert config.errors == []
     assert [(host.uid, host.statements) for host in config.hosts] == [(b"abc", []), (b"\1\2", [])]
     assert parse("host a { option dhcp-client-identifier = hardware; }", "t").errors
+
+
+def test_the_manual_has_every_word() -> None:
+    root = pathlib.Path(__file__).parents[2]
+    page = (root / "man" / "man5" / "dhcpd.conf.5").read_text()
+    assert [word for word in PARAMS if word not in page and not word.startswith("allow-")] == []
+    options = standard_spaces()["dhcp"].by_name
+    missing = [name for name in options if name not in page]
+    assert missing == []

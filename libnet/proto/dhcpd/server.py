@@ -385,7 +385,8 @@ class Server:
             return
         lease = self._keeper.table.by_addr.get(addr)
         mine = lease is not None and lease.held() and self._mine(packet, lease)
-        scope: Scope = where(lease) if lease is not None else packet.network  # type: ignore[assignment]
+        assert packet.network is not None
+        scope: Scope = packet.network if lease is None else where(lease)
         settings = self._settings(packet, scope, lease)
         declines = settings.param("declines", True)
         status = "not found"
@@ -457,7 +458,8 @@ class Server:
         octets = self._writer.build(
             packet, settings, reply._replace(ciaddr=message.ciaddr, yiaddr=0)
         )
-        text = f"DHCPACK to {inet_ntoa(addr)} ({ether_ntoa(message.chaddr)}) via {packet.via}"
+        client = ether_ntoa(message.chaddr)
+        text = f"DHCPACK to {inet_ntoa(addr)} ({client}) via {packet.port.name}"
         self._lines.say(INFO, text)
         self._output.append(
             Reply("", packet.port.addr, addr, self._writer.remote_port, b"", octets)
