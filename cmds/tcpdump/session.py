@@ -30,9 +30,10 @@ DLT_LINUX_SLL2: Final = 276
 _INT_MAX: Final = 0x7FFFFFFF
 _MILLION: Final = 1_000_000
 # -T says what is in UDP (and TCP) whatever the ports.
-PACKET_TYPES: Final = frozenset(
-    ("carp", "domain", "radius", "rtcp", "rtp", "snmp", "tftp", "vat", "vxlan")
+_TYPES: Final = (
+    "aodv carp cnfp domain ptp radius resp rpc rtcp rtp snmp someip tftp vat vxlan zmtp1"
 )
+PACKET_TYPES: Final = frozenset(_TYPES.split())
 STAMP_TYPES: Final = frozenset(
     ("host", "host_lowprec", "host_hiprec", "host_hiprec_unsynced", "adapter", "adapter_unsynced")
 )

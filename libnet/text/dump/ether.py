@@ -35,6 +35,7 @@ _TYPES: Final[dict[int, Printer]] = {
     0x8847: lazy("mpls.mpls_print"),
     0x8848: lazy("mpls.mpls_print"),
     0x88F7: lazy("ptp.ptp_print"),
+    0x894F: lazy("nsh.nsh_print"),
 }
 _macsec = lazy("macsec.macsec_print")
 

@@ -70,7 +70,7 @@ def nfs_udp_print(ndo: Ndo, b: bytes, o: int, length: int, iph: int, *, call: bo
         _request(ndo, b, o, length, iph)
     else:
         ndo.p(f"NFS reply xid {u4(b, o)} ")
-        _reply(ndo, b, o, length, iph)
+        reply_print(ndo, b, o, length, iph)
 
 
 def nfs_tcp_print(ndo: Ndo, b: bytes, o: int, length: int, iph: int, *, to_server: bool) -> bool:
@@ -378,7 +378,8 @@ _REQUESTS: Final[dict[int, Callable[[_Reader, bool], None]]] = {
 # -- replies
 
 
-def _reply(ndo: Ndo, b: bytes, o: int, length: int, iph: int) -> None:
+def reply_print(ndo: Ndo, b: bytes, o: int, length: int, iph: int) -> None:
+    """Print the reply at *o*, of *length* octets."""
     ndo.protocol = "nfs"
     p = ndo.p
     state = u4(b, o + 8)

@@ -34,6 +34,7 @@ _SERVICES: Final[tuple[tuple[tuple[int, ...], str, Printer], ...]] = (
     ((179,), "", lazy("bgp.bgp_print")),
     ((1723,), "", lazy("pptp.pptp_print")),
     ((646,), "", lazy("ldp.ldp_print")),
+    ((6379,), "", lazy("resp.resp_print")),
     ((22,), "", lazy("words.ssh_print")),
     ((10288,), "", lazy("words.beep_print")),
     ((21,), ": ", lazy("words.ftp_print")),
@@ -49,6 +50,8 @@ _BY_PORT: Final = {
 _domain = lazy("dns.domain_tcp_print")
 _nfs = lazy("nfs.nfs_tcp_print")
 _NFS: Final = 2049
+_resp = lazy("resp.resp_print")
+_zmtp1 = lazy("zmtp.zmtp1_print")
 _mptcp = lazy("mptcp.mptcp_print")
 
 
@@ -162,6 +165,10 @@ def tcp_print(ndo: Ndo, b: bytes, o: int, length: int, iph: int, fragmented: int
     if ndo.packettype:
         if ndo.packettype == "domain":
             _domain(ndo, b, o + hlen, length)
+        elif ndo.packettype == "resp":
+            _resp(ndo, b, o + hlen, length)
+        elif ndo.packettype == "zmtp1":
+            _zmtp1(ndo, b, o + hlen, length)
         return
     one, two = _BY_PORT.get(sport), _BY_PORT.get(dport)
     if (sport == _NFS or dport == _NFS) and _nfs(

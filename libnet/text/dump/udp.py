@@ -8,6 +8,7 @@ from libnet.text.dump.ndo import Ndo, Printer, cksum_shouldbe, lazy, u2
 from libnet.text.dump.pseudo import nextproto_cksum
 
 _NFS: Final = 2049
+_aodv: Final = lazy("aodv.aodv_print")
 _isakmp_udp: Final = lazy("isakmp.isakmp_udp_print")
 _rfc3948: Final = lazy("isakmp.rfc3948_print")
 # Behind either port, the first in the list winning; printers of (ndo, b, o, length).
@@ -26,6 +27,7 @@ _EITHER: Final[tuple[tuple[tuple[int, ...], Printer], ...]] = (
     ((521,), lazy("rip.ripng_print")),
     ((546, 547), lazy("dhcp6.dhcp6_print")),
     ((1645, 1812, 1646, 1813, 1700, 3799), lazy("radius.radius_print")),
+    ((654,), _aodv),
     ((5060,), lazy("words.sip_print")),
     ((514,), lazy("syslog.syslog_print")),
     ((8472,), lazy("vxlan.otv_print")),
@@ -49,6 +51,7 @@ _TO: Final[dict[int, tuple[int, Printer]]] = {
     1985: (_RADIUS_RANK, _hsrp),
     **dict.fromkeys((3784, 3785, 4784, 6784), (_RADIUS_RANK, _bfd)),
 }
+_rpc = lazy("sunrpc.rpc_print")
 _rtcp = lazy("rtp.rtcp_print")
 _natt = lazy("isakmp.rfc3948_print")
 _isakmp = lazy("isakmp.isakmp_print")
@@ -62,6 +65,8 @@ _FORCED: Final[dict[str, Printer]] = {
     "radius": lazy("radius.radius_print"),
     "vxlan": lazy("vxlan.vxlan_print"),
     "ptp": lazy("ptp.ptp_print"),
+    "cnfp": lazy("netflow.cnfp_print"),
+    "someip": lazy("someip.someip_print"),
     "domain": lazy("dns.domain_print"),
 }
 
@@ -102,6 +107,9 @@ def udp_print(ndo: Ndo, b: bytes, o: int, length: int, iph: int, fragmented: int
         return
     sport, dport = b[o] << 8 | b[o + 1], b[o + 2] << 8 | b[o + 3]
     p = ndo.p
+    if ndo.packettype == "rpc" and length >= 8 and have >= 8 and u2(b, o + 4) >= 8:
+        _rpc(ndo, b, o + 8, min(length, u2(b, o + 4)) - 8, iph)
+        return
     if ndo.packettype == "carp" and length >= 8 and have >= 8 and u2(b, o + 4) >= 8:
         return  # a type that says nothing of UDP has nothing of it printed
     _addresses(ndo, b, iph, (sport, dport))
@@ -124,7 +132,7 @@ def udp_print(ndo: Ndo, b: bytes, o: int, length: int, iph: int, fragmented: int
         ndo.trunc()
         return
     if ndo.packettype:
-        _forced(ndo, b, at, length)
+        _forced(ndo, b, at, length, iph)
         return
     if not ndo.qflag:
         if (dport == _NFS or sport == _NFS) and _nfs(ndo, b, at, length, iph, sport, dport):
@@ -139,6 +147,8 @@ def udp_print(ndo: Ndo, b: bytes, o: int, length: int, iph: int, fragmented: int
                 _isakmp(ndo, b, at, length, iph)
             elif printer is _rfc3948:
                 _natt(ndo, b, at, length, iph, b[iph] >> 4, fragmented, ttl)
+            elif printer is _aodv:
+                _aodv(ndo, b, at, length, b[iph] >> 4 == 6)
             else:
                 printer(ndo, b, at, length)
             return
@@ -171,7 +181,10 @@ def _find(sport: int, dport: int) -> Printer | None:
     return one[1] if one is not None else None
 
 
-def _forced(ndo: Ndo, b: bytes, at: int, length: int) -> None:
+def _forced(ndo: Ndo, b: bytes, at: int, length: int, iph: int) -> None:
+    if ndo.packettype == "aodv":
+        _aodv(ndo, b, at, length, b[iph] >> 4 == 6)
+        return
     if ndo.packettype == "rtcp":
         while at < len(b):
             at = _rtcp(ndo, b, at)

@@ -9,6 +9,7 @@ from libnet.text.dump.ip import ip_print
 from libnet.text.dump.ndo import Ndo, bittok2str, lazy, need, tok2str, u2, u3, u4
 from libnet.text.dump.numbers import ETHERTYPES
 
+_nsh = lazy("nsh.nsh_print")
 _ip6 = lazy("ip6.ip6_print")
 _TEB: Final = 0x6558
 _GPE_FLAGS: Final = ((8, "I"), (4, "P"), (2, "B"), (1, "O"))
@@ -75,6 +76,8 @@ def vxlan_gpe_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
         _ip6(ndo, b, o, length)
     elif kind == 3:
         ether_print(ndo, b, o, length)
+    elif kind == 4:
+        _nsh(ndo, b, o, length)
     else:
         p("ERROR: unknown-next-protocol")
         ndo.invalid()
