@@ -81,16 +81,21 @@ class Output:
 
     def ready(self) -> None:
         """Go on: the radio has room again."""
+        if self._drain():
+            self.ic.ifp.flags &= ~IFF_OACTIVE
+            self.start()
+
+    def _drain(self) -> bool:
+        """Give the radio what waits; False when it has no room for all of it."""
         pending = self.pending
         transmit = self.ic.radio.transmit
         while pending:
             frame, series, rts, short, done = pending[0]
             if not transmit(frame, series, rts=rts, short_preamble=short, done=done):
-                return
+                return False
             pending.popleft()
             self._sent(frame, series)
-        self.ic.ifp.flags &= ~IFF_OACTIVE
-        self.start()
+        return True
 
     def push(
         self,
@@ -104,6 +109,8 @@ class Output:
         ic = self.ic
         rate = series[0][0]
         short = ic.shpreamble and rate > 2 and not ic.usebarker
+        if self.pending and ic.radio.room > 0:
+            self._drain()
         if not self.pending and ic.radio.transmit(
             frame, series, rts=rts, short_preamble=short, done=done
         ):

@@ -125,6 +125,7 @@ class Proto:
     def _go(self) -> None:
         ic = self.ic
         self._pending = None
+        ic.out.reset()
         if ic.opmode == M_MONITOR:
             ic.curchan = ic.des_chan or ic.curchan
             ic.radio.tune(ic.curchan)

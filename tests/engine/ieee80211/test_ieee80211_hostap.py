@@ -397,3 +397,18 @@ def test_a_bridge_is_told_of_a_new_member(lab, ap, script):
     script.join(ap)
     # IEEE 802.11F: an XID frame to all, from the station.
     assert told == [b"\xff" * 6 + script.mac + bytes.fromhex("0006 0001 af 81 01 00")]
+
+
+def test_a_crowd_is_told_to_leave_and_the_access_point_works_when_it_comes_back(lab, another):
+    ap = lab.box(depth=4).be(M_HOSTAP, des_chan=freq_of(6))
+    lab.run(0.5)
+    crowd = [another(number).join(ap) for number in range(0x30, 0x50)]
+    assert ap.ic.sta_assoc == len(crowd)
+    ap.ifp.down()
+    lab.run(0.5)
+    assert ap.ic.sta_assoc == 0
+    ap.ifp.up()
+    lab.run(0.5)
+    sta = lab.box().be()
+    lab.run(5)
+    assert lab.talks(sta, ap)
