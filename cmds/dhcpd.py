@@ -63,6 +63,7 @@ MAX_TEXT: Final = 1 << 26  # octets of a configuration
 DRAIN: Final = 32  # reads of one descriptor between two writes of the file
 BATCH: Final = 256  # messages between two writes of the file
 RCVBUF: Final = 65536
+BUFSIZE: Final = 1 << 18  # of captured requests: they go on coming while the disk is waited for
 SLOGC_TCPIP: Final = 14
 _TAKES: Final = {
     "-p": "port",
@@ -521,7 +522,9 @@ class Daemon:
         self._write_pid()
 
     def _capture(self, port: Port, number: int) -> None:
-        pcap = open_live(self._ctx, port.name, promisc=False, timeout_ms=0, immediate=True)
+        pcap = open_live(
+            self._ctx, port.name, promisc=False, timeout_ms=0, immediate=True, bufsize=BUFSIZE
+        )
         self._pcaps[port.name] = pcap
         pcap.setdirection(sent=False)
         pcap.setfilter(f"udp dst port {number}")
