@@ -558,3 +558,24 @@ def test_any_words_give_rules_or_errors(words, dialect):
 def test_any_text_gives_rules_or_errors(text):
     conf = read(text)
     assert conf.errors or not conf.failed
+
+
+def test_the_older_parser_reads_on_and_words_two_complaints_otherwise():
+    assert read(") x\npass in all\nbogus 1\n", dialect=37).errors == [
+        "f:1: syntax error",
+        "f:3: syntax error",
+    ]
+    told = read("altq on lo0 bandwidth 50% priq queue a\n", dialect=37).errors
+    assert told[0] == "cannot determine interface bandwidth for lo0, specify an absolute bandwidth"
+    convex = (
+        "altq on wm0 bandwidth 10Mb hfsc queue { a b }\nqueue a hfsc(default)\n"
+        "queue b bandwidth 10% hfsc(upperlimit (1Mb 10 2Mb))\n"
+    )
+    assert read(convex).errors[0] == "pfctl: m1 must be zero for convex curve: b"
+    assert read(convex, dialect=37).errors == []
+
+
+def test_a_word_in_a_list_is_looked_up_when_the_list_makes_sense():
+    assert read("pass from { nosuch quick }\n").errors == ["f:1: syntax error"]
+    assert read("pass from { nosuch any }\n").errors[0] == "no IP address found for nosuch"
+    assert read("pass from { nosuch any }\n", dialect=37).errors == ["f:1: syntax error"]

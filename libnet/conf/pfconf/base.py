@@ -136,6 +136,7 @@ class ParserBase:
         self._text = ""
         self._quiet_for = 0
         self._nested = 0
+        self._listing = 0  # how many lists of addresses are open
         self.shifted = False
 
     # -- messages

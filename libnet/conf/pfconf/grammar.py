@@ -54,7 +54,8 @@ class Parser(FilterStatements):
             except Recover:
                 self.conf.failed = True
                 # yacc has nowhere to recover to when the very first token fits nothing.
-                if (not self.shifted and kind not in _BEGINNINGS) or not self.recover():
+                lost = not (self.old or self.shifted or kind in _BEGINNINGS)
+                if lost or not self.recover():
                     break
             except TooDeep:
                 break

@@ -42,6 +42,9 @@ ULONG_MAX = (1 << 32) - 1
 UID_MAX = 0xFFFFFFFF
 
 _AFTER_LOGOPT = frozenset({",", ")", "all", "user", "group", "to"})
+# What may stand behind a word in a list of addresses.
+_IN_LIST37 = frozenset({",", "}", "!", "(", "<", "no-route", "route", STRING})
+_IN_LIST = _IN_LIST37 | {"{", "any", "urpf-failed"}
 # Some of what makes no sense behind addresses; the rest is found out by whoever comes next.
 _NOT_AFTER_HOSTS = frozenset(
     {",", "}", ")", "(", "<", ">", "=", "/", "from", "to", "all", "any", "port", "os", "on", "in",
@@ -268,8 +271,12 @@ class Phrases(ParserBase):
         """Take the addresses of a list and its closing brace."""
         item = self.xhost if self.old else self.ipspec
         found: list[Host] = []
-        for hosts in self.items(item):
-            found += hosts
+        self._listing += 1
+        try:
+            for hosts in self.items(item):
+                found += hosts
+        finally:
+            self._listing -= 1
         return found
 
     def xhost(self) -> list[Host]:
@@ -295,6 +302,8 @@ class Phrases(ParserBase):
             text = self.shift()
             if self.accept("/"):
                 text = f"{text}/{self.number()}"
+            if self._listing and self.peek() not in (_IN_LIST37 if self.old else _IN_LIST):
+                self.syntax_error()  # before the word is looked up
             hosts = self.hosts.host(text)
             if not hosts:
                 self.give_up("could not parse host specification")

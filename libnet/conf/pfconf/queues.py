@@ -347,10 +347,11 @@ class QueueStatements(OptionStatements):
         else:
             speed = interface.speed & 0xFFFFFFFF if interface else 0
             if speed == 0:
-                self.say(
-                    f"interface {altq.ifname} does not know its bandwidth, "
-                    "please specify an absolute bandwidth"
-                )
+                if self.old:
+                    head = f"cannot determine interface bandwidth for {altq.ifname}, "
+                else:
+                    head = f"interface {altq.ifname} does not know its bandwidth, please "
+                self.say(head + "specify an absolute bandwidth")
                 errors += 1
             else:
                 altq.ifbandwidth = opts.bw.of(speed) or speed
@@ -453,7 +454,9 @@ class QueueStatements(OptionStatements):
         if any(m1 > 0 and m2 == 0 for m1, _, m2 in curves):
             self.warnx(f"m2 is zero for {altq.qname}")
             return 1
-        if any(m1 < m2 and m1 != 0 for m1, _, m2 in curves):
+        # The older program looks at the first curve three times.
+        looked = curves[:1] if self.old else curves
+        if any(m1 < m2 and m1 != 0 for m1, _, m2 in looked):
             self.warnx(f"m1 must be zero for convex curve: {altq.qname}")
             return 1
         problem = self._hfsc_admission(altq, parent)
