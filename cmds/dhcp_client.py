@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     from libnet.libsocket.ctx import SignalWatch
 
 USAGE: Final = (
-    "usage: dhcp.client [-abdHnru] [-A num] [-D ident] [-h hostname] [-I num] [-i interface]\n"
+    "usage: dhcp.client [-abdHkmnru] [-A num] [-D ident] [-h hostname] [-I num] [-i interface]\n"
     "                   [-P port] [-p port] [-s host] [-T secs] [-t num]\n"
 )
 NO_INTERFACE: Final = 2
@@ -83,6 +83,7 @@ RELEASE_S: Final = 0.5  # for the neighbour to be found that the release goes to
 MAX_TEXT: Final = 1 << 16
 LEASES: Final = "/var/db/dhcp.client."
 RESOLV_CONF: Final = "/etc/resolv.conf"
+SCRIPT: Final = "/etc/dhcp/dhcp-up"  # run when the interface has been set up
 LOCAL_NODE: Final = 0  # -r: the number of this node for itself
 SLOGC_TCPIP: Final = 14
 WARNING, INFO, DEBUG = 3, 5, 6  # severities of the system log
@@ -94,7 +95,9 @@ class Options(NamedTuple):
     """The command line, understood.
 
     alias    add the address beside others     sethost  set the box's host name
-    dns      write resolv.conf                 resolv   its path
+    dns      keep the name servers             resolv   path of resolv.conf
+    strings  keep domain and servers in the box's strings, not in resolv.conf
+    domain   keep the domain
     sport, dport  ports of client and server   debug    follow every message in the log
     """
 
@@ -102,6 +105,8 @@ class Options(NamedTuple):
     alias: bool
     sethost: bool
     dns: bool
+    domain: bool
+    strings: bool
     resolv: str
     hostname: str
     sport: int
@@ -138,13 +143,11 @@ def run(ctx: Ctx, **given: Any) -> int:
         return run.usage(ctx)
     if not ctx.root:
         err.err("EPERM", "socket")
-    for name, why in (
-        ("strings", "-m: this system has no configuration strings _CS_DOMAIN and _CS_RESOLVE"),
-        ("keep_domain", "-k: goes with -m, and this system has no configuration strings"),
-        ("unknown", "-R: not supported"),
-    ):
-        if given[name]:
-            err.errx(why)
+    if given["unknown"]:
+        err.errx("-R: not supported")
+    strings = given["strings"]
+    if given["keep_domain"] and not strings:
+        err.errx("-k: goes with -m")
     conf = ClientConf(bytes(6))
     conf.declines = _number(err, "-A", given["declines"])
     conf.unicast = given["unicast"]
@@ -178,6 +181,8 @@ def run(ctx: Ctx, **given: Any) -> int:
         given["alias"],
         not given["keep_host"],
         not given["no_dns"],
+        not given["keep_domain"] if strings else not given["no_dns"],
+        strings,
         f"{RESOLV_CONF}.{LOCAL_NODE}" if given["node"] else RESOLV_CONF,
         conf.hostname,
         sport,
@@ -277,6 +282,7 @@ class Daemon:
         self._pcap: Live | None = None
         self._sock: Socket | None = None  # bound to the lease's address: renewals and releases
         self._setup = Setup(ctx, options, self.log)
+        self._up: Any = None  # the script that was started last
 
     def log(self, severity: int, text: str) -> None:
         """Write to the system log of the box."""
@@ -353,6 +359,8 @@ class Daemon:
                 return UNANSWERED if client.failure == NO_SERVER else 1
             if client.state == STOPPED:
                 return 0
+            if self._up is not None and self._up.poll() is not None:
+                self._up = None
             due = client.next_due()
             waiting: list[Any] = [pcap.descriptor, signals]
             if self._sock is not None:
@@ -467,8 +475,34 @@ class Daemon:
             self.log(WARNING, f"{inet_ntoa(lease.addr)}: {exc.strerror}")
             return
         self.log(INFO, f"{self.options.ifname}: {inet_ntoa(lease.addr)} configured")
+        self._script()
         if self._sock is None:
             self._sock = self._bind(lease.addr)
+
+    def _script(self) -> None:
+        """Start the box's own script, if it has one; do not wait for it."""
+        ctx = self.ctx
+        path = ctx.file(SCRIPT)
+        if not os.path.isfile(path):
+            return
+        try:
+            if ctx.services is not None:
+                with open(path, encoding="utf-8", errors="replace") as file:
+                    ctx.services.spawn(file.read(MAX_TEXT))
+                return
+            # Only here: most boxes have no script, and the module takes its time.
+            import subprocess
+
+            self._up = subprocess.Popen(
+                [path],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=dict(ctx.environ),
+                start_new_session=True,
+            )
+        except OSError as exc:
+            self.log(WARNING, f"{SCRIPT}: {exc.strerror}")
 
     def _bind(self, addr: int) -> Socket | None:
         try:
@@ -544,8 +578,8 @@ class Setup:
         if before is not None:
             self._routes(RTM_DELETE, before)
         self._routes(RTM_ADD, lease)
-        if options.dns:
-            self._resolver(lease)
+        if options.dns or options.domain:
+            self._names(lease)
         if options.sethost:
             self._hostname(options.hostname or lease.hostname)
 
@@ -600,24 +634,41 @@ class Setup:
 
     # -- names
 
-    def _resolver(self, lease: Lease) -> None:
-        """Put domain and name servers into resolv.conf; its other lines stay."""
+    def _names(self, lease: Lease) -> None:
+        """Keep domain and name servers where they are wanted."""
         # A stranger's text goes into a file of lines: only what can be a domain.
         domain = lease.domain if re.fullmatch(r"[A-Za-z0-9._-]{1,255}", lease.domain) else ""
-        if not domain and not lease.servers:
-            return
+        if not self._options.domain:
+            domain = ""
+        servers = [inet_ntoa(addr) for addr in lease.servers] if self._options.dns else []
+        if self._options.strings:
+            # An underscore stands for a blank and for the end of a line.
+            self._string("_CS_DOMAIN", domain)
+            self._string("_CS_RESOLVE", "_".join(f"nameserver_{server}" for server in servers))
+        elif domain or servers:
+            self._resolver(domain, servers)
+
+    def _string(self, name: str, value: str) -> None:
+        """Set one of the box's strings, unless there is nothing to set it to."""
+        from cmds.setconf import set_string
+
+        if value and not set_string(self._ctx, name, value):
+            self._log(WARNING, f"Unable to set {name}")
+
+    def _resolver(self, domain: str, servers: list[str]) -> None:
+        """Put domain and name servers into resolv.conf; its other lines stay."""
         path = self._options.resolv
         try:
             with open(self._ctx.file(path), encoding="utf-8", errors="surrogateescape") as file:
                 lines = file.read(MAX_TEXT).splitlines()
         except OSError:
             lines = []
-        replaced = {"nameserver"} if lease.servers else set()
+        replaced = {"nameserver"} if servers else set()
         if domain:
             replaced |= {"domain", "search"}
         kept = [line for line in lines if (line.split() or [""])[0] not in replaced]
         new = [f"domain {domain}"] if domain else []
-        new += [f"nameserver {inet_ntoa(addr)}" for addr in lease.servers]
+        new += [f"nameserver {server}" for server in servers]
         self._write(path, "\n".join(new + kept) + "\n")
 
     def _hostname(self, name: str) -> None:

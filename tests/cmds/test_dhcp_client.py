@@ -257,7 +257,7 @@ def test_no_interface_and_no_server(world: World, box: Box) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    ["-T x", "-T 0", "-A -1", "-p 0", "-P 65536", "-s nobody", "-m", "-R", "extra", "-h a/b", "-z"],
+    ["-T x", "-T 0", "-A -1", "-p 0", "-P 65536", "-s nobody", "-k", "-R", "extra", "-h a/b", "-z"],
 )
 def test_bad_command_lines(box: Box, words: str) -> None:
     result = box.sh(f"dhcp.client -i wm0 {words}")
@@ -300,3 +300,39 @@ def test_guides_name_with_a_configuration_file_is_the_server(box: Box) -> None:
     assert result.status == 1
     assert "unknown option" not in result.err
     assert result.err
+
+
+@pytest.mark.parametrize(
+    ("words", "domain", "servers"),
+    [
+        ("-m", "lab.example", "nameserver_10.0.0.1_nameserver_10.0.0.2"),
+        ("-mk", "undefined", "nameserver_10.0.0.1_nameserver_10.0.0.2"),
+        ("-mn", "lab.example", "undefined"),
+    ],
+)
+def test_names_in_configuration_strings(
+    world: World, box: Box, words: str, domain: str, servers: str
+) -> None:
+    Server(world)
+    before = box.read("/etc/resolv.conf")
+    assert box.sh(f"dhcp.client -i wm0 -u {words}") == ("", "", 0)
+    assert box.sh("getconf _CS_DOMAIN").out == f"{domain}\n"
+    assert box.sh("getconf _CS_RESOLVE").out == f"{servers}\n"
+    assert box.read("/etc/resolv.conf") == before
+
+
+def test_hostile_names_stay_out_of_strings(world: World, box: Box) -> None:
+    server = Server(world)
+    server.options[15] = b"evil\n_CS_PATH=/tmp"
+    assert box.sh("dhcp.client -i wm0 -u -m").status == 0
+    assert box.sh("getconf _CS_DOMAIN").out == "undefined\n"
+
+
+def test_the_box_has_a_script_to_run(world: World, box: Box) -> None:
+    Server(world)
+    box.sh("mkdir -p /etc/dhcp")
+    box.write("/etc/dhcp/dhcp-up", "#!/bin/sh\nhostname up\nifconfig wm0 alias 10.9.9.9/24\n")
+    assert box.sh("dhcp.client -i wm0 -u").status == 0
+    world.run(1.0)
+    assert box.sh("hostname").out == "up\n"
+    assert "inet alias 10.9.9.9" in box.sh("ifconfig wm0").out

@@ -104,9 +104,17 @@ lease 192.168.20.41 {
 
 == 4.20 the client by its other name
 [Other]# io-pkt-v4-hc -d i82544
-[Other]# dhcpcd -iwm0
+[Other]# mkdir -p /etc/dhcp
+[Other]# printf '%s\n' '#!/bin/sh' 'ifconfig wm0 >/tmp/new; mv /tmp/new /tmp/up' >/etc/dhcp/dhcp-up
+[Other]# chmod +x /etc/dhcp/dhcp-up
+[Other]# dhcpcd -m -iwm0
 [Other]# if_up -r 20 wm0
 [Other]# ifconfig wm0 | grep inet
+	inet 192.168.20.42 netmask 0xffffff00 broadcast 192.168.20.255
+[Other]# waitfor /tmp/up 20
+[Other]# getconf _CS_RESOLVE
+nameserver_192.168.20.1
+[Other]# grep inet /tmp/up
 	inet 192.168.20.42 netmask 0xffffff00 broadcast 192.168.20.255
 
 == 4.20 the lease is given back
