@@ -568,7 +568,7 @@ def test_the_older_parser_reads_on_and_words_two_complaints_otherwise():
     told = read("altq on lo0 bandwidth 50% priq queue a\n", dialect=37).errors
     assert told[0] == "cannot determine interface bandwidth for lo0, specify an absolute bandwidth"
     convex = (
-        "altq on wm0 bandwidth 10Mb hfsc queue { a b }\nqueue a hfsc(default)\n"
+        "altq on wm0 bandwidth 10Mb hfsc queue { a b }\nqueue a bandwidth 10% hfsc(default)\n"
         "queue b bandwidth 10% hfsc(upperlimit (1Mb 10 2Mb))\n"
     )
     assert read(convex).errors[0] == "pfctl: m1 must be zero for convex curve: b"
