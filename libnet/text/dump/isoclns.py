@@ -264,20 +264,16 @@ def _clnp_option(ndo: Ndo, b: bytes, at: int, code: int, size: int) -> None:
         if where > size:
             p(" Bad NSAP offset (past end of option)")
             return
-        nsap, left = at + where, size - where
+        # The first is told again and again, as often as it would fit.
+        length, left = b[at + where], size - where
         while left > 0:
-            length = b[nsap]
-            nsap += 1
             left -= 1
             if left < length:
                 p("\n\t    NSAP address goes past end of option")
                 break
             if length > 0:
-                text = isonsap(take(b, nsap, length))
+                text = isonsap(take(b, at + where + 1, length))
                 p(f"\n\t    NSAP address (length {length}): {text}")
-                nsap += length
-            else:
-                p("\n\t    NSAP address (length %u): (too short)" % length)  # noqa: UP031
             left -= length
     elif code == 0xCD:
         p(f"0x{b[at] & 0x0F:1x}")
@@ -301,7 +297,7 @@ def _clnp_option(ndo: Ndo, b: bytes, at: int, code: int, size: int) -> None:
         p("padding data")
     else:
         ndo.unknown_data(b, at, "\n\t  ", size)
-    if code in _CLNP_OPTIONS and ndo.vflag > 1:
+    if ndo.vflag > 1:
         ndo.unknown_data(b, at, "\n\t  ", size)
 
 
@@ -473,9 +469,9 @@ def _esis_options(ndo: Ndo, b: bytes, at: int, li: int) -> None:
         else:
             if ndo.vflag <= 1:
                 need(b, at, size)
-                ndo.unknown_data(b, at, "\n\t\t  ", size)
+                ndo.unknown_data(b, at, "\n\t  ", size)
         if ndo.vflag > 1:
             need(b, at, size)
-            ndo.unknown_data(b, at, "\n\t\t  ", size)
+            ndo.unknown_data(b, at, "\n\t  ", size)
         at += size
         li -= size
