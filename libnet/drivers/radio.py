@@ -118,8 +118,8 @@ class VirtualRadio:
 
     all_groups  whether group frames pass the filter whatever their network
     stamps      whether beacons and probe responses get the timer's time
-    stat  counters: tx, rx, retries, "excessive retries", "ack timeouts", "cts timeouts", "fcs errors",
-          filtered, "queue full", and what else can become of a frame
+    stat        the antenna's counters, and among them: tx, rx, retries, "excessive retries",
+                "ack timeouts", "cts timeouts", "fcs errors", filtered, "queue full", collisions
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class VirtualRadio:
         self.freqs: tuple[int, ...] = low + (FREQS_A if "11a" in modes else ())
         self.receive: Callable[[bytes, RxInfo], None] = self._nobody
         self.ready: Callable[[], None] = self._not_ready
-        self.stat = Stat()
+        self.stat: Stat = port.stat
         self._clock: Clock = port.clock
         self._dice = dice
         self._depth = depth

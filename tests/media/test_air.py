@@ -99,6 +99,22 @@ def test_distance_weakens_and_finally_silences():
     assert signals == [-25, -55, -69]
 
 
+def test_a_place_may_be_given_before_the_antenna_is_there():
+    world = World()
+    world.air.place("B.abc0", 10, 0)
+    a = world.port("A.abc0", A)
+    world.port("B.abc0", B)
+    a.emit(data(B, A), 2, 15)
+    world.run()
+    assert [signal for _w, _f, signal, _fl in world.heard["B.abc0"]] == [-55]
+
+
+@pytest.mark.parametrize("where", [(float("nan"), 0.0), (1e10, 0.0), ("1", 0.0)])
+def test_a_place_that_is_none_is_refused(where):
+    with pytest.raises(ValueError, match="metres"):
+        World().air.place("A.abc0", *where)
+
+
 def test_two_that_hear_each_other_take_turns():
     world = World()
     a, b = world.port("a", A), world.port("b", B)
