@@ -12,7 +12,6 @@ from libnet.clock import Clock, Dice
 from libnet.engine.bpf.bpf import Bpf
 from libnet.engine.bridge.bridge import Bridges
 from libnet.engine.ieee80211.ieee80211 import Ieee80211
-from libnet.engine.ieee80211.ieee80211_ioctl import Ieee80211Ioctl
 from libnet.engine.inet.arp import Arp
 from libnet.engine.inet.icmp import Icmp
 from libnet.engine.inet.igmp import Igmp
@@ -139,7 +138,7 @@ class Stack(InetStack):
         self.ioctls.update(IfIoctl(self, self.cloners).table())
         self.ioctls.update(self.in_control.table())
         if self.ieee80211 is not None:
-            self.ioctls.update(Ieee80211Ioctl(self).table())
+            self.ioctls.update(self.ieee80211.table())
         if self.mroute is not None:
             self.ioctls.update(self.mroute.table())
             self.pfil.add_ifnet(self.mroute.ifnet_hook)

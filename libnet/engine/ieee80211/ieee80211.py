@@ -1,4 +1,7 @@
-"""The 802.11 room of one stack: its interfaces, and what makes one of a radio (NetBSD ieee80211).
+"""The 802.11 room as the rest of the stack sees it: a door (NetBSD ieee80211).
+
+Most stacks never see a radio. What is behind the door is imported with the first one; until then there
+are the names of the ioctls and of the sysctl nodes, and the answers of a stack without a radio.
 
     frame in:   Radio.receive -> Input.input -> _data: duplicate? fragment? cipher? -> Ethernet.input
                                              -> _management -> Proto.newstate, Nodes, Scanner
@@ -17,40 +20,43 @@ sleep; protection is by RTS and CTS, never by a CTS alone. TKIP, CCMP and 802.1X
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
-from libnet.engine.ieee80211.amrr import Amrr
-from libnet.engine.ieee80211.ieee80211_acl import Acl
-from libnet.engine.ieee80211.ieee80211_crypto import Crypto
-from libnet.engine.ieee80211.ieee80211_input import Input
-from libnet.engine.ieee80211.ieee80211_media import Media
-from libnet.engine.ieee80211.ieee80211_node import Nodes
-from libnet.engine.ieee80211.ieee80211_output import Output
-from libnet.engine.ieee80211.ieee80211_power import Power
-from libnet.engine.ieee80211.ieee80211_proto import Proto
-from libnet.engine.ieee80211.ieee80211_scan import Scanner
-from libnet.engine.ieee80211.ieee80211_sysctl import Ieee80211Sysctl
-from libnet.engine.ieee80211.ieee80211_tap import Taps
-from libnet.engine.ieee80211.ieee80211_var import S_INIT, Ieee80211com
-from libnet.engine.ieee80211.wep import Wep
-from libnet.ioctl.ifflags import LINK_STATE_DOWN
+from libnet.errors import NetError
+from libnet.ioctl.sysctl import CTL_DESCRIBE, CTL_QUERY
 from libnet.wire.offload import complete
 
 if TYPE_CHECKING:
     from libnet.engine.bpf.bpf import Bpf
+    from libnet.engine.ieee80211.ieee80211_room import Room
+    from libnet.engine.ieee80211.ieee80211_var import Ieee80211com
     from libnet.engine.ieee80211.radio import Radio
     from libnet.engine.kern.base import StackBase
     from libnet.engine.kern.sysctl import SysctlTree
     from libnet.engine.link.ethernet import Ethernet
     from libnet.engine.link.ifnet import Ifnet
 
+TOP: Final = "net.link.ieee80211"
+IOCTLS: Final = (
+    *(
+        f"SIOC{way}80211{what}"
+        for what in ("NWID", "NWKEY", "POWER", "AUTH", "CHANNEL", "BSSID", "")
+        for way in "SG"
+    ),
+    "SIOCG80211STATS",
+    "SIOCG80211ZSTATS",
+    "SIOCSWAVELAN",
+    "SIOCGWAVELAN",
+)
+
 
 class Ieee80211:
     """The 802.11 half of one stack.
 
-    ics    interfaces, in order of attachment
     msg    tells the routing sockets: (interface, RTM_IEEE80211_*, octets)
     fit    cuts and completes a frame that a bridge brings with offload marks
+    debug  categories of debugging that interfaces attached from now on begin with
     """
 
     def __init__(
@@ -61,58 +67,57 @@ class Ieee80211:
         msg: Callable[[Ifnet, int, bytes], None],
     ) -> None:
         self.stack, self.ether, self.bpf, self.msg = stack, ether, bpf, msg
-        self.stat = stack.stat("ieee80211")
-        self.ics: list[Ieee80211com] = []
         self.fit: Callable[[bytes], Iterable[bytes]] = lambda frame: (complete(frame),)
-        self.sysctl = Ieee80211Sysctl()
+        self.debug = 0
+        self._tree: SysctlTree | None = None
+        self._room: Room | None = None
 
-    def sysctl_setup(self, tree: SysctlTree) -> None:
-        """Plant net.link.ieee80211."""
-        tree.node("net.link", 18, "Link layers")
-        self.sysctl.plant(tree)
+    @property
+    def room(self) -> Room:
+        """What is behind the door; opens it."""
+        if self._room is None:
+            # Only a stack with a radio pays for importing all this.
+            from libnet.engine.ieee80211.ieee80211_room import Room
+
+            assert self._tree is not None
+            self._room = Room(self, self._tree)
+        return self._room
 
     def ifattach(self, ifp: Ifnet, radio: Radio) -> Ieee80211com:
         """Make *ifp*, an Ethernet interface already, one of 802.11 with *radio* (ieee80211_ifattach).
 
         The interface's start, init, stop, filter_changed and media are the room's from now on.
         """
-        taken = {ic.vap for ic in self.ics}
-        vap = next(number for number in range(len(taken) + 1) if number not in taken)
-        ic = Ieee80211com(self, ifp, radio, vap)
-        ic.acl = Acl(ic)
-        ic.amrr = Amrr(ic)
-        ic.crypto = Crypto(ic)
-        ic.crypto.attach(Wep(ic))
-        ic.media = Media(ic)
-        ic.tables = Nodes(ic)
-        ic.scanner = Scanner(ic)
-        ic.power = Power(ic)
-        ic.proto = Proto(ic)
-        ic.out = Output(ic)
-        ic.inp = Input(ic, self.ether)
-        ic.taps = Taps(ic)
-        ic.taps.attach(self.bpf)
-        ic.msg = self.msg
-        ic.fit = self.fit
-        ic.media.attach()
-        ic.proto.reset_bss()
-        radio.receive = ic.inp.input
-        radio.ready = ic.out.ready
-        ifp.ieee80211 = ic
-        ifp.start = ic.out.start
-        ifp.init = ic.proto.init
-        ifp.stop = ic.proto.stop
-        ifp.filter_changed = ic.proto.set_filter
-        ifp.link_state = LINK_STATE_DOWN
-        self.ics.append(ic)
-        self.sysctl.attach(ic)
-        return ic
+        return self.room.ifattach(ifp, radio)
 
     def ifdetach(self, ifp: Ifnet) -> None:
-        """Undo ifattach(); members of the network are told (ieee80211_ifdetach)."""
-        ic: Ieee80211com = ifp.ieee80211
-        ic.newstate(S_INIT)
-        ic.tables.stop()
-        self.sysctl.detach(ic)
-        self.ics.remove(ic)
-        ifp.ieee80211 = None
+        """Undo ifattach() (ieee80211_ifdetach)."""
+        self.room.ifdetach(ifp)
+
+    # -- what there is without a radio
+
+    def sysctl_setup(self, tree: SysctlTree) -> None:
+        """Plant net.link.ieee80211 (SYSCTL_SETUP)."""
+        self._tree = tree
+        tree.node("net.link", 18, "Link layers")
+        tree.node(TOP, None, "IEEE 802.11 WLAN statistics and controls")
+        tree.func_node(f"{TOP}.nodes", None, self._nodes, "client/peer stations")
+        tree.int_node(f"{TOP}.debug", None, self, "debug", desc="control debugging printfs")
+
+    def _nodes(self, tail: list[int], new: Any, cred: Any) -> Any:
+        if len(tail) == 1 and tail[0] in (CTL_QUERY, CTL_DESCRIBE):
+            return []
+        return self.room.sysctl.nodes(tail, new, cred)
+
+    def table(self) -> dict[str, Callable[[Any], Any]]:
+        """Return handler by ioctl name."""
+        return {name: partial(self._ioctl, name) for name in IOCTLS}
+
+    def _ioctl(self, name: str, arg: Any) -> Any:
+        """Answer for an interface. Raises ENXIO for none, ENOTTY for one without a radio."""
+        ifp = self.stack.ifunit(arg.name)
+        if ifp is None:
+            raise NetError("ENXIO")
+        if ifp.ieee80211 is None:
+            raise NetError("ENOTTY")
+        return self.room.ioctls[name](arg)

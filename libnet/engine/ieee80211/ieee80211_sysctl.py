@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from libnet.engine.ieee80211.ieee80211 import TOP
 from libnet.engine.ieee80211.ieee80211_var import (
     MODE_11A,
     MODE_11B,
@@ -19,15 +20,15 @@ from libnet.ioctl.ieee80211 import (
     IEEE80211_SYSCTL_T_NODE,
     Ieee80211NodeSysctl,
 )
-from libnet.ioctl.sysctl import CTL_DESCRIBE, CTL_QUERY, CTLTYPE_INT, CTLTYPE_STRING
+from libnet.ioctl.sysctl import CTLTYPE_INT, CTLTYPE_STRING
 from libnet.wire.phy import channel_of
 from libnet.wire.radiotap import CHAN_A, CHAN_B, CHAN_G
 
 if TYPE_CHECKING:
+    from libnet.engine.ieee80211.ieee80211 import Ieee80211
     from libnet.engine.ieee80211.ieee80211_var import Ieee80211com, Node
     from libnet.engine.kern.sysctl import SysctlTree
 
-TOP: Final = "net.link.ieee80211"
 _IFNAMSIZ: Final = 16
 _NAMELEN: Final = 6  # numbers that a request for nodes goes on with
 _TIMERS: Final = (
@@ -122,29 +123,18 @@ def nodes(ic: Ieee80211com) -> list[Ieee80211NodeSysctl]:
 
 
 class Ieee80211Sysctl:
-    """The nodes of one stack.
+    """The nodes of one stack's interfaces."""
 
-    debug  categories that interfaces attached from now on begin with
-    """
-
-    def __init__(self) -> None:
-        self.debug = 0
-        self.ics: list[Ieee80211com] = []
-        self._tree: SysctlTree | None = None
-
-    def plant(self, tree: SysctlTree) -> None:
-        """Plant what is there without an interface (SYSCTL_SETUP)."""
+    def __init__(self, door: Ieee80211, tree: SysctlTree) -> None:
+        self._door = door
         self._tree = tree
-        tree.node(TOP, None, "IEEE 802.11 WLAN statistics and controls")
-        tree.func_node(f"{TOP}.nodes", None, self._nodes, "client/peer stations")
-        tree.int_node(f"{TOP}.debug", None, self, "debug", desc="control debugging printfs")
+        self.ics: list[Ieee80211com] = []
 
     def attach(self, ic: Ieee80211com) -> None:
         """Plant net.link.ieee80211.vapN (ieee80211_sysctl_attach)."""
         tree = self._tree
-        assert tree is not None
         self.ics.append(ic)
-        ic.debug = self.debug & 0xFFFFFFFF
+        ic.debug = self._door.debug & 0xFFFFFFFF
         top = f"{TOP}.vap{ic.vap}"
         tree.node(top, None, "virtual AP")
         tree.leaf(
@@ -186,14 +176,11 @@ class Ieee80211Sysctl:
 
     def detach(self, ic: Ieee80211com) -> None:
         """Uproot an interface's nodes (ieee80211_sysctl_detach)."""
-        assert self._tree is not None
         self.ics.remove(ic)
         self._tree.remove(f"{TOP}.vap{ic.vap}")
 
-    def _nodes(self, tail: list[int], new: Any, _cred: Any) -> Any:
+    def nodes(self, tail: list[int], new: Any, _cred: Any) -> Any:
         """Answer interface, operation, argument, type, octets and number of records."""
-        if len(tail) == 1 and tail[0] in (CTL_QUERY, CTL_DESCRIBE):
-            return []
         if len(tail) != _NAMELEN:
             raise NetError("EINVAL")
         if new is not None:

@@ -22,7 +22,6 @@ from libnet.wire.phy import channel_of
 if TYPE_CHECKING:
     from libnet.clock import Callout
     from libnet.engine.ieee80211.amrr import Amrr
-    from libnet.engine.ieee80211.ieee80211 import Ieee80211
     from libnet.engine.ieee80211.ieee80211_acl import Acl
     from libnet.engine.ieee80211.ieee80211_crypto import Crypto
     from libnet.engine.ieee80211.ieee80211_input import Input
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from libnet.engine.ieee80211.ieee80211_output import Output
     from libnet.engine.ieee80211.ieee80211_power import Power
     from libnet.engine.ieee80211.ieee80211_proto import Proto
+    from libnet.engine.ieee80211.ieee80211_room import Room
     from libnet.engine.ieee80211.ieee80211_scan import Scanner
     from libnet.engine.ieee80211.ieee80211_tap import Taps
     from libnet.engine.ieee80211.radio import Radio
@@ -331,7 +331,7 @@ class Ieee80211com:
     amrr: Amrr
     taps: Taps
 
-    def __init__(self, room: Ieee80211, ifp: Ifnet, radio: Radio, vap: int) -> None:
+    def __init__(self, room: Room, ifp: Ifnet, radio: Radio, vap: int) -> None:
         self.room = room
         self.stack: StackBase = ifp.stack
         self.ifp = ifp
