@@ -46,8 +46,9 @@ limited-broadcast-address I|ddns-domainname t|ddns-hostname t|ddns-rev-domainnam
 lease-file-name s|pid-file-name s|ddns-update-style w|log-facility w|omapi-key w|site-option-space s
 vendor-option-space w|abandon-lease-time T|server-id-check f|adaptive-lease-time-threshold n
 max-ack-delay n|delayed-ack n|infinite-is-reserved f|ignore-client-uids f|echo-client-id f
-update-conflict-detection f|db-time-format w|cache-threshold n|check-secs-byte-order f
-ping-cltt-secs T|dont-use-fsync f|fqdn-reply f|log-threshold-low n|log-threshold-high n
+update-conflict-detection f|db-time-format w|dhcp-cache-threshold n
+check-secs-byte-order f|ping-cltt-secs T|dont-use-fsync f|fqdn-reply f
+log-threshold-low n|log-threshold-high n
 ddns-local-address4 I|ddns-guard-id-must-match f|ddns-other-guard-is-dynamic f|use-eui-64 f
 release-on-roam f|local-address6 w|bind-local-address6 f|persist-eui-64-leases f
 dynamic-bootp f|allow-bootp f|allow-booting f|duplicates f|declines f|client-updates f""".replace(

@@ -562,8 +562,8 @@ class Server:
         self._finish(packet, lease, settings, kind, (line, name), out)
 
     def _reusable(self, packet: Packet, lease: Lease, settings: Settings, name: str) -> int | None:
-        """Return what is left of a lease so young that it is not worth writing anew (cache-threshold)."""
-        most = settings.number("cache-threshold", 0)
+        """Return what is left of a lease too young to be written anew (dhcp-cache-threshold)."""
+        most = settings.number("dhcp-cache-threshold", 0)
         age = int(self._keeper.calendar()) - lease.starts
         whole = lease.ends - lease.starts
         if (

@@ -95,7 +95,7 @@ class Run:
                 (
                     "",
                     "one-lease-per-client on;",
-                    "cache-threshold 25;",
+                    "dhcp-cache-threshold 25;",
                     "adaptive-lease-time-threshold 50;",
                 )
             ),

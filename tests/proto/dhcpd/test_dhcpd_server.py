@@ -201,6 +201,17 @@ def test_broadcast_flag():
     assert (out.dst, offer.flags) == (NEVER, d.BOOTP_BROADCAST)
 
 
+def test_ports_and_another_address_for_broadcasts():
+    everybody = inet_aton("10.9.0.255")
+    lab = Lab(_conf("always-broadcast on;"), broadcast=everybody, local_port=6700, remote_port=6701)
+    ((out, _offer),) = lab.send(d.DHCPDISCOVER, A)
+    assert (out.dst, out.port, out.mac) == (everybody, 6701, b"\xff" * 6)
+    ((out, _nak),) = lab.send(d.DHCPREQUEST, A, wanted=1)
+    assert (out.dst, out.port) == (everybody, 6701)
+    ((out, _offer),) = lab.send(d.DHCPDISCOVER, A, giaddr=SERVER)
+    assert (out.dst, out.port) == (SERVER, 6700)
+
+
 # -- release, decline, inform
 
 
@@ -681,7 +692,7 @@ def test_the_file_is_written_anew_every_hour_and_when_the_clock_is_set():
 
 
 def test_a_young_lease_is_not_written_again_where_the_configuration_says_so():
-    lab = Lab(_conf("cache-threshold 25; default-lease-time 1000;"))
+    lab = Lab(_conf("dhcp-cache-threshold 25; default-lease-time 1000;"))
     addr = lab.lease(A)
     text = lab.disk.text
     lab.run(200)
@@ -698,7 +709,7 @@ def test_a_young_lease_is_not_written_again_where_the_configuration_says_so():
 
 
 def test_a_lease_that_could_not_be_written_is_written_again():
-    lab = Lab(_conf("cache-threshold 25;"))
+    lab = Lab(_conf("dhcp-cache-threshold 25;"))
     lab.answer(d.DHCPDISCOVER, A)
     lab.disk.full = True
     assert lab.answer(d.DHCPREQUEST, A, wanted=FIRST) is None
