@@ -1,12 +1,14 @@
 """Names and numbers of hosts, networks, services and protocols, from the files of the box.
 
+Hosts are asked of its name servers, too, if it has any (libnet.libsocket.resolver).
 Addresses are host integers. A program that asks often keeps a Names; the functions below read the
 file once a call.
 """
 
 from __future__ import annotations
 
-from typing import Final
+import os
+from typing import TYPE_CHECKING, Final
 
 from libnet.addr import inet_aton
 from libnet.conf.hosts import (
@@ -21,6 +23,12 @@ from libnet.conf.hosts import (
     parse_services,
 )
 from libnet.libsocket.ctx import Ctx
+
+if TYPE_CHECKING:
+    from libnet.conf.resolvconf import ResolvConf
+    from libnet.libsocket.resolver import Resolver
+
+    Servers = tuple[Resolver, ResolvConf, tuple[str, ...]]
 
 # What a box knows without /etc/protocols: the numbers this stack implements or prints.
 _PROTOCOLS: Final = (
@@ -41,6 +49,8 @@ class Names:
         self._networks: Networks | None = None
         self._services: Services | None = None
         self._protocols: Protocols | None = None
+        self._servers: Servers | None = None
+        self._asked = False
 
     def _read(self, path: str) -> str:
         try:
@@ -86,14 +96,52 @@ class Names:
             return inet_aton(text)
         except ValueError:
             pass
-        addr = self.hosts.by_name.get(text.lower().removesuffix("."))
+        name = text.lower().removesuffix(".")
+        servers = self.servers()
+        if servers is None:
+            addr = self.hosts.by_name.get(name)
+        else:
+            resolver, conf, sources = servers
+            for source in sources:
+                if source == "files":
+                    addr = self.hosts.by_name.get(name)
+                else:
+                    addr = resolver.gethostbyname(text, conf)
+                if addr is not None:
+                    return addr
+            addr = None
         if addr is None:
             raise HostNotFound(text)
         return addr
 
     def gethostbyaddr(self, addr: int) -> str | None:
         """Return the official name of an IPv4 address, or None."""
-        return self.hosts.by_addr.get(addr)
+        servers = self.servers()
+        if servers is None:
+            return self.hosts.by_addr.get(addr)
+        resolver, conf, sources = servers
+        for source in sources:
+            if source == "files":
+                name = self.hosts.by_addr.get(addr)
+            else:
+                name = resolver.gethostbyaddr(addr, conf)
+            if name is not None:
+                return name
+        return None
+
+    def servers(self) -> Servers | None:
+        """Return who asks name servers, and how; None in a box that has no name server."""
+        if not self._asked:
+            self._asked = True
+            named = "nameserver" in self._read("/etc/resolv.conf")
+            if named or os.path.exists(os.path.join(self._ctx.box.run, "confstr")):
+                from libnet.libsocket.resolver import Resolver
+
+                resolver = Resolver(self._ctx)
+                conf = resolver.conf()
+                if conf.servers:
+                    self._servers = (resolver, conf, resolver.sources(conf))
+        return self._servers
 
     def getnetbyname(self, text: str) -> int:
         """Return the network number of a name, unshifted (127 for loopback).

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from types import ModuleType, TracebackType
 from typing import Any, Final, NoReturn
 
-from cmds._bsd import program
+from cmds._bsd import process_ctx, program
 from libnet.libsocket.ctx import Ctx
 
 USAGE: Final = """\
@@ -146,10 +146,11 @@ def boot() -> None:
 
 def start(line: Line, environ: Any) -> int:
     """Replace the sockets, then run the program; return its exit status."""
-    from libnet.libsocket.box import BoxPaths
     from libnet.libsocket.pysocket import install, module
+    from libnet.libsocket.resolver import Resolver
 
-    install(module(BoxPaths.from_environ(environ), environ.get("SOCK", "")))
+    ctx = process_ctx("netpy")
+    install(module(ctx.box, environ.get("SOCK", ""), resolver=Resolver(ctx)))
     # Names of ours must not be found in place of the program's.
     for name in [name for name in sys.modules if name.partition(".")[0] == "cmds"]:
         if name != __name__:

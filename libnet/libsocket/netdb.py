@@ -1,13 +1,10 @@
-"""netdb(3) of a box, shaped as Python's socket module has it: its /etc files, and numbers.
-
-No server is asked: a name that /etc/hosts of the box does not have is not known.
-"""
+"""netdb(3) of a box, shaped as Python's socket module has it: its files, numbers, and name servers."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from libnet.addr import INADDR_LOOPBACK, inet_aton, inet_ntoa, inet_pton
 from libnet.conf.hosts import (
@@ -19,6 +16,10 @@ from libnet.conf.hosts import (
     parse_protocols,
     parse_services,
 )
+from libnet.conf.resolvconf import FILES, ResolvConf
+
+if TYPE_CHECKING:
+    from libnet.libsocket.resolver import Resolver
 
 AI_PASSIVE: Final = int(socket.AI_PASSIVE)
 AI_CANONNAME: Final = int(socket.AI_CANONNAME)
@@ -48,11 +49,13 @@ def _fail(code: int) -> NoReturn:
 class Netdb:
     """The tables of one box.
 
-    file  returns where a file of the box lies on the host
+    file      returns where a file of the box lies on the host
+    resolver  asks its name servers, or None: then a name is known from /etc/hosts or not at all
     """
 
-    def __init__(self, file: Callable[[str], str]) -> None:
+    def __init__(self, file: Callable[[str], str], resolver: Resolver | None = None) -> None:
         self._file = file
+        self._resolver = resolver
 
     def _text(self, path: str) -> str:
         # Read each time: a running server is to see what somebody has added.
@@ -100,11 +103,34 @@ class Netdb:
         try:
             return inet_aton(name)
         except ValueError:
-            name = name.lower().removesuffix(".")
-        addr = self.hosts.by_name.get(name)
-        if addr is None and name == "localhost":
-            return INADDR_LOOPBACK
-        return addr
+            plain = name.lower().removesuffix(".")
+        for source, resolver, conf in self._sources():
+            if source == FILES:
+                addr = self.hosts.by_name.get(plain)
+            else:
+                addr = resolver.gethostbyname(name, conf)
+            if addr is not None:
+                return addr
+        return INADDR_LOOPBACK if plain == "localhost" else None
+
+    def name_of(self, addr: int) -> str | None:
+        """Return the name of an address, or None."""
+        for source, resolver, conf in self._sources():
+            if source == FILES:
+                name = self.hosts.by_addr.get(addr)
+            else:
+                name = resolver.gethostbyaddr(addr, conf)
+            if name is not None:
+                return name
+        return None
+
+    def _sources(self) -> list[tuple[str, Any, ResolvConf]]:
+        """Return where to look hosts up, in order; with each who asks servers, and how."""
+        resolver = self._resolver
+        conf = resolver.conf() if resolver is not None else ResolvConf()
+        if resolver is None or not conf.servers:
+            return [(FILES, None, conf)]
+        return [(source, resolver, conf) for source in resolver.sources(conf)]
 
     def getaddrinfo(
         self, host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
@@ -127,7 +153,7 @@ class Netdb:
             addr = found
         canon = ""
         if flags & AI_CANONNAME and host is not None:
-            canon = self.hosts.by_addr.get(addr, host)
+            canon = self.name_of(addr) or host
         kinds = [
             row for row in _KINDS if type in (0, row[0]) and (proto in (0, row[1]) or not row[1])
         ]
@@ -176,7 +202,7 @@ class Netdb:
             _fail(socket.EAI_NONAME)
         if not 0 <= port <= 0xFFFF:
             _fail(socket.EAI_SERVICE)
-        name = None if flags & socket.NI_NUMERICHOST else self.hosts.by_addr.get(addr)
+        name = None if flags & socket.NI_NUMERICHOST else self.name_of(addr)
         if name is None and flags & socket.NI_NAMEREQD:
             _fail(socket.EAI_NONAME)
         service = None
@@ -196,9 +222,10 @@ class Netdb:
     def gethostbyaddr(self, name: str | bytes) -> tuple[str, list[str], list[str]]:
         """Return (official name, aliases, addresses) of an address."""
         addr = self.address(name)
-        if addr not in self.hosts.by_addr:
+        found = self.name_of(addr)
+        if found is None:
             raise socket.herror(_HOST_NOT_FOUND, "Unknown host")
-        return self._entry(addr, str(name))
+        return self._entry(addr, found)
 
     def _entry(self, addr: int, name: str) -> tuple[str, list[str], list[str]]:
         text = inet_ntoa(addr)

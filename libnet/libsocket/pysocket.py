@@ -29,7 +29,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable
 from types import ModuleType
-from typing import Any, ClassVar, Final, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 from libnet.addr import AF_INET, Sockaddr, SockaddrIn, inet_ntoa
 from libnet.errors import NetError
@@ -49,6 +49,9 @@ from libnet.libsocket.sock import (
 )
 from libnet.libsocket.transport import UnixTransport, message
 from libnet.rpc.codec import encode
+
+if TYPE_CHECKING:
+    from libnet.libsocket.resolver import Resolver
 
 MAX_MESSAGE: Final = 70_000
 _HOST_FAMILIES: Final = frozenset(
@@ -957,12 +960,15 @@ class _Functions:
         raise host_error("ENXIO")
 
 
-def module(box: BoxPaths, prefix: str = "", *, fork: bool = True) -> ModuleType:
+def module(
+    box: BoxPaths, prefix: str = "", *, fork: bool = True, resolver: Resolver | None = None
+) -> ModuleType:
     """Return the `_socket` of *box*, for the stack at *prefix*.
 
-    fork  keep the sockets usable in children that os.fork() makes
+    fork      keep the sockets usable in children that os.fork() makes
+    resolver  asks the name servers of the box; without it names are those of /etc/hosts
     """
-    netdb = Netdb(box.file)
+    netdb = Netdb(box.file, resolver)
     table = Table(lambda: UnixTransport(box.socket(prefix)), netdb)
     made = ModuleType("_socket", _socket.__doc__)
     made.__dict__.update(

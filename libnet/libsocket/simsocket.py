@@ -29,6 +29,7 @@ from libnet.libsocket import options
 from libnet.libsocket.ctx import Ctx
 from libnet.libsocket.netdb import Netdb
 from libnet.libsocket.pysocket import ADDRESSED, address_tuple, host_error, host_flags, sockaddr
+from libnet.libsocket.resolver import Resolver
 from libnet.libsocket.sock import SO_ERROR, SOCK_STREAM, SOL_SOCKET, Socket
 
 FIRST: Final = 1 << 20  # what stands for descriptors: no host has so many
@@ -347,7 +348,7 @@ def module(ctx: Ctx) -> ModuleType:
     """Return a module `socket` for the box of *ctx*, with one function more: wait."""
     from libnet.libsocket.pysocket import sockets
 
-    netdb = Netdb(ctx.file)
+    netdb = Netdb(ctx.file, Resolver(ctx))
     default: list[float | None] = [None]
     parked: dict[int, Socket] = {}
     members = {
