@@ -33,6 +33,7 @@ from libnet.engine.ieee80211.ieee80211_var import (
     MSG_DUMPPKTS,
     MSG_ELEMID,
     MSG_INPUT,
+    MSG_STATE,
     S_ASSOC,
     S_AUTH,
     S_RUN,
@@ -52,6 +53,7 @@ ETHERTYPE_PAE: Final = b"\x88\x8e"
 FRAME_MAX: Final = 2304 + 8  # octets of a body in fragments, put together
 # IEEE 802.11F 6.8: length, null LLC addresses, XID response.
 LAYER2_UPDATE: Final = bytes.fromhex("0006 0001 af 81 01 00")
+RESTART_US: Final = 1_000_000  # by which an access point's timer must go back to be taken for anew
 TIE_US: Final = 100_000  # two ad hoc networks whose timers differ less may be of one age
 _BEACON_LEN: Final = 12  # octets of a beacon's body before its elements
 _CHALLENGE_BITS: Final = 8 * w.CHALLENGE_LEN
@@ -444,6 +446,7 @@ class Input:
             )
             bss.capinfo = beacon.capinfo
             self._follow_erp()
+        restarted = beacon.tstamp + RESTART_US < bss.tsf
         bss.tsf = beacon.tstamp
         bss.tsf_at = ic.stack.clock.now
         bss.intval = beacon.intval
@@ -454,7 +457,11 @@ class Input:
         if elems.tim is not None:
             tim = w.Tim.parse(elems.tim)
             bss.dtim_count, bss.dtim_period = tim.left, max(1, tim.period)
-        if frame.fc & w.FC_KIND == w.BEACON:
+        if restarted:
+            # It does not know us any more, and would not find out before we send something.
+            ic.dprintf(MSG_STATE, "the access point's timer has begun anew")
+            ic.newstate(S_AUTH, w.DEAUTH)
+        elif frame.fc & w.FC_KIND == w.BEACON:
             ic.power.heard_beacon(tim)
 
     def _follow_erp(self) -> None:

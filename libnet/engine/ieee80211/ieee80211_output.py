@@ -32,6 +32,7 @@ from libnet.engine.ieee80211.ieee80211_var import (
     MSG_AUTH,
     MSG_DEBUG,
     MSG_DUMPPKTS,
+    MSG_INACT,
     MSG_OUTPUT,
     PROT_NONE,
     S_AUTH,
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
 
 PENDING_MAX: Final = 64  # frames that wait for room in the radio
 MGMT_TRIES: Final = 7
+UNACKED_MAX: Final = 50  # frames, after which a silent station is given up
+SILENT_S: Final = 10.0
 FRAGS_MAX: Final = 16  # fragments: four bits of number
 ETHERTYPE_PAE: Final = b"\x88\x8e"
 _SEQ_MASK: Final = 4095
@@ -285,11 +288,26 @@ class Output:
         def done(status: TxStatus) -> None:
             if node.amrr is not None:
                 ic.amrr.complete(node, status)
-            if not status.acked:
-                ic.ifp.oerrors += 1
-                node.stats["tx_failed"] += 1
+            if status.acked:
+                node.unacked = 0
+                return
+            ic.ifp.oerrors += 1
+            node.stats["tx_failed"] += 1
+            node.unacked += 1
+            if node.unacked >= UNACKED_MAX and ic.opmode == M_HOSTAP:
+                self._lost(node)
 
         return self.push(raw, series, rts=rts, done=done)
+
+    def _lost(self, node: Node) -> None:
+        """Give up a station that neither answers nor says anything: it uses the air for nothing."""
+        ic = self.ic
+        if not node.associd or ic.stack.clock.now - node.heard < SILENT_S:
+            return
+        ic.dprintf(MSG_INACT, f"[{ether_ntoa(node.mac)}] {node.unacked} frames without an answer")
+        self.send_mgmt(node, w.DEAUTH, w.REASON_ASSOC_EXPIRE)
+        ic.node_leave(node)
+        ic.stats["node_timeout"] += 1
 
     def _group(self, raw: bytes) -> bool:
         return self.push(raw, ((mcast_rate(self.ic), 1),))

@@ -196,12 +196,12 @@ class Node:
     txseqs    sequence number last sent to it             rxseqs last sequence control heard by TID
     powersave sleeps; savedq keeps (frame, key wanted, …) for it
     dtim_period, dtim_count  of the last TIM heard
+    unacked   frames to it without an ACK since the last that had one
     fails     associations that came to nothing           challenge  shared key's, b"" when none
     amrr      the rate adaptation's
     """
 
     __slots__ = (
-        "acked",
         "amrr",
         "associd",
         "authalg",
@@ -226,7 +226,6 @@ class Node:
         "mac",
         "noise",
         "powersave",
-        "probes",
         "rates",
         "rxseqs",
         "savedq",
@@ -237,6 +236,7 @@ class Node:
         "txrate",
         "txseqs",
         "ucastkey",
+        "unacked",
         "wpa_ie",
     )
 
@@ -262,7 +262,6 @@ class Node:
         self.inact = 0.0
         self.inact_reload = INACT_INIT
         self.heard = 0.0
-        self.probes = 0
         self.txseqs = 0
         self.rxseqs: dict[int, int] = {}
         self.frag: Any = None  # what ieee80211_input keeps of a frame in fragments
@@ -273,7 +272,7 @@ class Node:
         self.listen_interval = 1
         self.fails = 0
         self.challenge = b""
-        self.acked = 0
+        self.unacked = 0
         self.amrr: Any = None
         self.ucastkey = Key()
         self.stats = Stat()

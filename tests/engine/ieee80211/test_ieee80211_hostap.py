@@ -412,3 +412,26 @@ def test_a_crowd_is_told_to_leave_and_the_access_point_works_when_it_comes_back(
     sta = lab.box().be()
     lab.run(5)
     assert lab.talks(sta, ap)
+
+
+def test_a_station_that_neither_answers_nor_speaks_is_given_up(lab, ap, script):
+    script.join(ap)
+    script.radio.on = False
+    lab.run(15)
+    for _ in range(60):
+        if script.mac in ap.ic.nodes:
+            ap.send(script.mac, b"x")
+        lab.run(0.01)
+    assert script.mac not in ap.ic.nodes
+    assert ap.ic.stats["node_timeout"] == 1
+
+
+def test_a_station_that_speaks_is_not_given_up_for_lost_frames(lab, ap, script):
+    script.join(ap)
+    lab.air.lose = lambda frame: frame[4:10] == script.mac
+    for number in range(200):
+        ap.send(script.mac, b"x")
+        if number % 50 == 0:
+            script.data(ap, ap.mac, b"here", seq=number << 4)
+        lab.run(0.1)
+    assert ap.ic.nodes[script.mac].associd

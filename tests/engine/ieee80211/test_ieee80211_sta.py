@@ -395,3 +395,15 @@ def test_nothing_passes_a_port_that_is_not_open(lab):
     ap.ifp.enqueue(sta.mac + ap.mac + b"\x88\x8e\1\0\0\0")
     lab.run(0.1)
     assert sta.ifp.noproto == 1
+
+
+def test_an_access_point_that_was_switched_off_and_on_is_joined_anew(lab):
+    (ap,) = hosts(lab)
+    sta = lab.box().be()
+    lab.run(5)
+    ap.ic.tables.reset()
+    ap.radio.set_tsf(0)
+    lab.run(1)
+    ap.send(sta, b"to a station that has said nothing since")
+    lab.run(0.1)
+    assert len(sta.got) == 1
