@@ -75,11 +75,9 @@ class Packet:
         value = self.message.options.get(d.DHO_DHCP_REQUESTED_ADDRESS, b"")
         return int.from_bytes(value, "big") if len(value) == 4 else 0
 
-    def client_name(self, known: str) -> str:
-        """Return what the client calls itself, without what would upset a log; *known* by default."""
-        value = self.message.options.get(d.DHO_HOST_NAME)
-        if value is None:
-            return known
+    def client_name(self) -> str:
+        """Return what the client calls itself in this message, without what would upset a log."""
+        value = self.message.options.get(d.DHO_HOST_NAME, b"")
         text = value.rstrip(b"\0").decode("latin-1")
         return "".join(char if 32 <= ord(char) < 127 else "?" for char in text)
 

@@ -531,7 +531,7 @@ class Server:
             self._lines.say(INFO, f"{line}: already acking lease {inet_ntoa(lease.addr)}")
             return
         mine = lease.static or lease.belongs_to(request.hardware, request.client_id)
-        name = packet.client_name(lease.hostname if mine else "")
+        name = packet.client_name()
         request.lease = lease
         request.static = lease.static
         request.address = lease.addr

@@ -51,7 +51,7 @@ def test_log_lines_of_an_exchange():
     lab.send(d.DHCPREQUEST, A, ciaddr=FIRST)
     assert lab.log == [
         "DHCPREQUEST for 10.9.0.10 from 02:00:00:01:00:01 (box) via wm0",
-        "DHCPACK on 10.9.0.10 to 02:00:00:01:00:01 (box) via wm0",
+        "DHCPACK on 10.9.0.10 to 02:00:00:01:00:01 via wm0",
     ]
 
 
@@ -220,7 +220,8 @@ def test_release():
     addr = lab.lease(A, options={12: b"box"})
     lab.send(d.DHCPRELEASE, B, ciaddr=addr)
     assert lab.log == ["DHCPRELEASE of 10.9.0.10 from 02:00:00:01:00:02 via wm0 (not found)"]
-    assert lab.answer(d.DHCPREQUEST, A, ciaddr=addr).type == d.DHCPACK
+    again = lab.answer(d.DHCPREQUEST, A, ciaddr=addr, options={12: b"box"})
+    assert again.type == d.DHCPACK
     assert lab.send(d.DHCPRELEASE, A, ciaddr=addr) == []
     assert lab.log == ["DHCPRELEASE of 10.9.0.10 from 02:00:00:01:00:01 (box) via wm0 (found)"]
     last = lab.disk.text[lab.disk.text.rindex("lease ") :]
