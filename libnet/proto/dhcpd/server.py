@@ -531,7 +531,8 @@ class Server:
             self._lines.say(INFO, f"{line}: already acking lease {inet_ntoa(lease.addr)}")
             return
         mine = lease.static or lease.belongs_to(request.hardware, request.client_id)
-        name = packet.client_name()
+        # An address of a host declaration is no lease that could have a name.
+        name = "" if lease.static else packet.client_name()
         request.lease = lease
         request.static = lease.static
         request.address = lease.addr

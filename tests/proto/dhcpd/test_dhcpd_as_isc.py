@@ -41,6 +41,8 @@ def test_a_host_by_its_client_identifier():
     assert offer.yiaddr == inet_aton("10.9.0.50")
     assert (offer.file, offer.sname, offer.siaddr) == (b"boot.img", b"srv", inet_aton("10.9.0.7"))
     assert 61 not in offer.options
+    served.answer(d.DHCPDISCOVER, A, options={12: b"name"})
+    assert served.log[-1] == "DHCPOFFER on 10.9.0.50 to 02:00:00:01:00:01 via wm0"
     other = served.answer(d.DHCPREQUEST, A, wanted=inet_aton("10.9.0.10"), server=SERVER)
     assert other.type == d.DHCPNAK
     assert other.text(56) == "requested address is incorrect"
