@@ -13,7 +13,9 @@ import sys
 
 import pytest
 
-from cmds.lab import LabError, main, read_topology
+from cmds.lab import main
+from cmds.lab.base import LabError
+from cmds.lab.topology import read_topology
 from libnet.libsocket.ctx import Ctx
 from libnet.loop.host import RealHost
 from libnet.loop.loop import Loop

@@ -1,79 +1,59 @@
-"""The part of lab(1) that is about airs: properties, places, recordings, radios outside."""
+"""Airs as the verbs of lab(1) see them: properties, places, recordings; loaded by those that need it."""
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
+from cmds.lab.base import LabError, air_names, segment_dir
 from libnet.libsocket.ctx import Ctx
 from libnet.media.airmodel import AirProperties, Position, position
 from libnet.media.airunix import BadAirFile, read_air, write_air
 from libnet.media.mesh import connect, make_segment, port_name, ports
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,62}\Z")
 DEFAULT_AIR = "air0"
 
 
-class AirError(Exception):
-    """What a person must be told; the text is whole."""
-
-
-def directory_of(ctx: Ctx, air: str) -> str:
-    """Return where the air *air* lies."""
-    return os.path.join(ctx.box.airs, air)
-
-
-def airs(ctx: Ctx) -> list[str]:
-    """Return the names of the world's airs, sorted."""
-    try:
-        names = os.listdir(ctx.box.airs)
-    except FileNotFoundError:
-        return []
-    return sorted(name for name in names if _NAME.match(name))
-
-
 def read(directory: str) -> tuple[AirProperties, dict[str, Position]]:
-    """Return an air's properties and places. Raises AirError."""
+    """Return an air's properties and places. Raises LabError."""
     try:
         how, places, _generation = read_air(directory)
     except BadAirFile as exc:
-        raise AirError(str(exc)) from None
+        raise LabError(str(exc)) from None
     return how, places
 
 
 def write(directory: str, how: AirProperties, places: dict[str, Position]) -> None:
-    """Store both and tell the radios. Raises AirError, OSError."""
+    """Store both and tell the radios. Raises LabError, OSError."""
     make_segment(directory)
     try:
         write_air(directory, how, places)
     except ValueError as exc:
-        raise AirError(f"{directory}: {exc}") from None
+        raise LabError(f"{directory}: {exc}") from None
 
 
 def change(ctx: Ctx, air: str, changes: dict[str, Any]) -> None:
-    """Change properties of *air*; what is not named stays. Raises AirError."""
-    directory = directory_of(ctx, air)
+    """Change properties of *air*; what is not named stays. Raises LabError."""
+    directory = segment_dir(ctx, air, air=True)
     how, places = read(directory)
     try:
         fresh = AirProperties(**{**how.to_dict(), **changes})
     except ValueError as exc:
-        raise AirError(str(exc)) from None
+        raise LabError(str(exc)) from None
     write(directory, fresh, places)
 
 
 def clear(ctx: Ctx, air: str) -> None:
     """Give *air* the default properties and forget the places in it."""
-    write(directory_of(ctx, air), AirProperties(), {})
+    write(segment_dir(ctx, air, air=True), AirProperties(), {})
 
 
 def reset(ctx: Ctx, air: str) -> None:
     """Give *air* the default properties; places stay, unless the file makes no sense."""
-    directory = directory_of(ctx, air)
+    directory = segment_dir(ctx, air, air=True)
     try:
         _how, places = read(directory)
-    except AirError:
+    except LabError:
         places = {}
     write(directory, AirProperties(), places)
 
@@ -89,7 +69,7 @@ def from_table(values: Mapping[str, Any]) -> tuple[AirProperties, dict[str, Posi
     for nic, where in places.items():
         try:
             found[label_of(nic)] = position(where)
-        except AirError as exc:
+        except LabError as exc:
             raise ValueError(str(exc)) from None
         except ValueError as exc:
             raise ValueError(f"{nic}: {exc}") from None
@@ -126,7 +106,7 @@ def live(directory: str) -> list[tuple[str, int, str]]:
 
 
 def label_of(nic: str) -> str:
-    """Return the label of BOX:NIC. Raises AirError."""
+    """Return the label of BOX:NIC. Raises LabError."""
     box, colon, name = nic.partition(":")
     label = f"{box}.{name}"
     try:
@@ -134,27 +114,27 @@ def label_of(nic: str) -> str:
             raise ValueError("BOX:NIC is wanted")
         port_name(label, 0)
     except ValueError as exc:
-        raise AirError(f"{nic}: {exc}") from None
+        raise LabError(f"{nic}: {exc}") from None
     return label
 
 
 def air_of(ctx: Ctx, label: str) -> str:
     """Return the air that *label* is in, or has a place in; the default one for a stranger."""
-    known = airs(ctx)
+    known = air_names(ctx)
     for air in known:
-        if any(label == other for other, _number, _role in live(directory_of(ctx, air))):
+        if any(label == other for other, _number, _role in live(segment_dir(ctx, air, air=True))):
             return air
     for air in known:
-        if label in read(directory_of(ctx, air))[1]:
+        if label in read(segment_dir(ctx, air, air=True))[1]:
             return air
     return DEFAULT_AIR
 
 
 def place(ctx: Ctx, nic: str, where: Position | None, *, air: str, remove: bool) -> str:
-    """Put an antenna somewhere; with neither, return what to print. Raises AirError."""
+    """Put an antenna somewhere; with neither, return what to print. Raises LabError."""
     label = label_of(nic)
     air = air or air_of(ctx, label)
-    directory = directory_of(ctx, air)
+    directory = segment_dir(ctx, air, air=True)
     how, places = read(directory)
     if where is None and not remove:
         at = places.get(label)
@@ -173,13 +153,13 @@ def rows(ctx: Ctx) -> tuple[list[tuple[str, int, str]], list[tuple[str, str, str
     An antenna: label, air, kind, place, number.
     """
     spaces, ends = [], []
-    for air in airs(ctx):
-        directory = directory_of(ctx, air)
+    for air in air_names(ctx):
+        directory = segment_dir(ctx, air, air=True)
         found = live(directory)
         try:
             how, places = read(directory)
             text = words(how)
-        except AirError as exc:
+        except LabError as exc:
             text, places = str(exc), {}
         spaces.append((air, sum(role == "" for _l, _n, role in found), text))
         for label, number, role in found:
@@ -198,6 +178,6 @@ def record(
 
     recorder = AirRecorder(sink, loop.clock.wall, snaplen=snaplen, count=count, done=loop.stop)
     recorder.writer.flush()
-    port = UnixAirPort(loop, directory_of(ctx, air), "capture", role="all")
+    port = UnixAirPort(loop, segment_dir(ctx, air, air=True), "capture", role="all")
     port.heard = recorder.heard
     return recorder, port
