@@ -111,11 +111,11 @@ class Keeper:
 
     def hold(self, lease: Lease, request: Request, settings: Settings, name: str) -> None:
         """Keep an address for the client it is offered to, which calls itself *name*."""
+        lease.hostname = name
         if lease.state == ACTIVE:
             return  # its own
         keep = settings.number("offer-lease-time", OFFER_S)
         ends = self.calendar() + max(keep, 1)
-        lease.hostname = name
         self.table.hold(lease, request.hardware, request.client_id, ends)
 
     def bind(

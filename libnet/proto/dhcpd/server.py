@@ -389,7 +389,7 @@ class Server:
         scope: Scope = packet.network if lease is None else where(lease)
         settings = self._settings(packet, scope, lease)
         declines = settings.param("declines", True)
-        status = "not found"
+        status, client = "not found", packet.who(lease)
         if declines == "ignore":
             return
         if declines is False:
@@ -397,9 +397,7 @@ class Server:
         elif lease is not None and mine:
             self._abandon(lease, "declined.", settings)
             status = "abandoned"
-        self._lines.say(
-            INFO, f"DHCPDECLINE of {inet_ntoa(addr)} from {packet.who(lease)}: {status}"
-        )
+        self._lines.say(INFO, f"DHCPDECLINE of {inet_ntoa(addr)} from {client}: {status}")
 
     def _release(self, packet: Packet) -> None:
         message = packet.message

@@ -139,3 +139,25 @@ def test_pools_and_their_doors():
     for wanted in ("10.9.0.20", "10.9.0.10"):
         nak = served.answer(d.DHCPREQUEST, C, wanted=inet_aton(wanted), server=SERVER)
         assert nak.type == d.DHCPNAK
+
+
+def test_the_name_in_the_log_is_that_of_the_last_message():
+    served = lab()
+    who = "02:00:00:01:00:01"
+    named = {"options": {12: b"box"}}
+    addr = served.lease(A, **named)
+    served.answer(d.DHCPDISCOVER, A)
+    assert served.log == [
+        f"DHCPDISCOVER from {who} (box) via wm0",
+        f"DHCPOFFER on 10.9.0.10 to {who} via wm0",
+    ]
+    served.answer(d.DHCPREQUEST, A, ciaddr=addr, **named)
+    assert served.log == [
+        f"DHCPREQUEST for 10.9.0.10 from {who} via wm0",
+        f"DHCPACK on 10.9.0.10 to {who} (box) via wm0",
+    ]
+    served.send(d.DHCPDECLINE, A, wanted=addr, server=SERVER)
+    assert served.log == [
+        "Abandoning IP address 10.9.0.10: declined.",
+        f"DHCPDECLINE of 10.9.0.10 from {who} (box) via wm0: abandoned",
+    ]
