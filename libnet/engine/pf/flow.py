@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from libnet.engine.link.ifnet import Ifnet
     from libnet.engine.pf.pf import Pf
     from libnet.engine.pf.pf_if import Kif
-    from libnet.engine.pf.state import Peer, State
+    from libnet.engine.pf.ruleset import Rule
+    from libnet.engine.pf.state import Peer, SrcNode, State
     from libnet.engine.route.table import Rtentry
 
 _M: Final = 0xFFFFFFFF
@@ -79,22 +80,38 @@ class Path:
         self.packets = self.octets = 0
         state.last = max(state.last, self.last)
         rule, kif = state.rule, self.kif
-        if self.direction == PFIL_IN:
-            rule.pin += packets
-            rule.bin += octets
-            kif.pin4 += packets
-            kif.bin4 += octets
-        else:
-            rule.pout += packets
-            rule.bout += octets
+        counted: list[Rule | SrcNode] = [rule]
+        if state.anchor is not None and state.anchor is not rule:
+            counted.append(state.anchor)
+        if state.src_node is not None:
+            counted.append(state.src_node)
+        out = self.direction == PFIL_OUT
+        for one in counted:
+            if out:
+                one.pout += packets
+                one.bout += octets
+            else:
+                one.pin += packets
+                one.bin += octets
+        if out:
             kif.pout4 += packets
             kif.bout4 += octets
+        else:
+            kif.pin4 += packets
+            kif.bin4 += octets
         if self.along:
             state.pin += packets
             state.bin += octets
         else:
             state.pout += packets
             state.bout += octets
+        if rule.tables:
+            ends = state.ext[0], state.lan[0]
+            src, dst = ends if state.direction == p.PF_IN else ends[::-1]
+            if rule.src.table is not None:
+                rule.src.table.count(state.af, src, octets, out, True, rule.s_neg, packets)
+            if rule.dst.table is not None:
+                rule.dst.table.count(state.af, dst, octets, out, True, rule.d_neg, packets)
 
 
 class PfFlow(Ipflow):
@@ -170,12 +187,14 @@ class PfFlows(IpflowCache):
         """End paths and flows of *state*: it has gone, or is about to change."""
         state.cached = False
         for direction, key in ((PFIL_IN, state.key_in), (PFIL_OUT, state.key_out)):
-            path = self.paths[direction].get(key)
-            if path is not None and path.state is state:
-                del self.paths[direction][key]
             flow = self.conns.get(key)
             if flow is not None and (flow.one.state is state or flow.two.state is state):
                 self._end(key)
+            path = self.paths[direction].get(key)
+            if path is not None and path.state is state:
+                del self.paths[direction][key]
+                # At once: a state that ends lets go of its source nodes.
+                self._fold(path)
 
     def forget_all(self) -> None:
         """End all paths and flows."""
@@ -347,13 +366,14 @@ class PfFlows(IpflowCache):
         """Bring all counters up to date."""
         for flow in self.conns.values():
             self._count(flow)
-        dirty = self.dirty
-        searches = 0
-        for path in dirty:
-            searches += path.packets
+        for path in self.dirty:
+            self._fold(path)
+        self.dirty.clear()
+
+    def _fold(self, path: Path) -> None:
+        if path.packets:
+            self.pf.states.searches += path.packets
             path.fold()
-        self.pf.states.searches += searches
-        dirty.clear()
 
     def _count(self, flow: PfFlow) -> None:
         """Count what has gone by since the last time: for IP, and on both paths."""

@@ -194,13 +194,9 @@ class State:
             or self.log
             or self.tag
             or nat is not None
-            or self.anchor is not None
             or rule.rt
             or rule.qid
-            or rule.tables
             or rule.rtableid >= 0
-            or self.src_node is not None
-            or self.nat_src_node is not None
             or self.src.seqdiff
             or self.dst.seqdiff
             or self.src.scrub is not None

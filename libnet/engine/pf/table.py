@@ -40,11 +40,11 @@ class Kentry:
         self.packets: list[int] | None = None  # made with the first packet
         self.octets: list[int] | None = None
 
-    def count(self, at: int, size: int) -> None:
-        """Count a packet of *size* octets at direction * 2 + operation."""
+    def count(self, at: int, size: int, packets: int) -> None:
+        """Count packets of *size* octets together at direction * 2 + operation."""
         if self.packets is None or self.octets is None:
             self.packets, self.octets = [0] * 4, [0] * 4
-        self.packets[at] += 1
+        self.packets[at] += packets
         self.octets[at] += size
 
     def clear(self, now: float) -> None:
@@ -212,10 +212,12 @@ class Ktable:
         kt.match += 1
         return True
 
-    def count(self, af: int, addr: int, size: int, out: bool, passed: bool, neg: bool) -> None:
-        """Count a packet that a rule with this table has decided (pfr_update_stats).
+    def count(
+        self, af: int, addr: int, size: int, out: bool, passed: bool, neg: bool, packets: int = 1
+    ) -> None:
+        """Count packets that a rule with this table has decided (pfr_update_stats).
 
-        neg  whether the rule names the table negated
+        size  octets of all     neg  whether the rule names the table negated
         """
         kt = self.used()
         if kt is None:
@@ -228,10 +230,10 @@ class Ktable:
             operation = p.PFR_OP_XPASS if passed else operation
             entry = None
         at = p.PFR_OP_TABLE_MAX if out else 0
-        kt.packets[at + operation] += 1
+        kt.packets[at + operation] += packets
         kt.octets[at + operation] += size
         if entry is not None and operation != p.PFR_OP_XPASS:
-            entry.count((p.PFR_OP_ADDR_MAX if out else 0) + operation, size)
+            entry.count((p.PFR_OP_ADDR_MAX if out else 0) + operation, size, packets)
 
     def clear_stats(self, now: float) -> None:
         """Zero the table's own counters."""

@@ -32,6 +32,17 @@ pass out on wm1 keep state
 """
 
 
+COUNTED = """\
+table <near> { 10/8 !10.0.0.7 }
+block in from 192.168.0.0/16
+pass in on wm0 from <near> to ! <near>
+anchor here in on wm0 {
+  pass in from <near> to any keep state (source-track rule)
+}
+pass out on wm1 keep state (source-track global, max-src-states 5)
+"""
+
+
 def fastforwarded(lab) -> int:
     """Return how many packets have gone by a flow."""
     return int(lab.stack.ip.stats().get("fastforward", 0))
@@ -219,13 +230,15 @@ def script(seed: int) -> list[tuple[str, bytes, float]]:
     return steps
 
 
-def played(seed: int, maxflows: int, *, paths: bool = True) -> tuple[list[object], int]:
+def played(
+    seed: int, maxflows: int, *, rules: str = RULES, paths: bool = True
+) -> tuple[list[object], int]:
     """Return what comes out and what pfctl shows, packet by packet; and how many went by flows."""
     lab = PfLab(seed=seed)
     if not paths:
         lab.pf.flows.path = lambda *_: None
     lab.run(f"sysctl -w net.inet.ip.maxflows={maxflows}")
-    lab.rules(RULES)
+    lab.rules(rules)
     seen: list[object] = []
     for count, (side, packet, wait) in enumerate(script(seed)):
         (lab.left if side == "left" else lab.right).send(packet)
@@ -235,17 +248,18 @@ def played(seed: int, maxflows: int, *, paths: bool = True) -> tuple[list[object
             lab.wait(wait)
         if count % 25 == 0:
             seen.append(lab.run("pfctl -vv -s states"))
-            seen.append(lab.run("pfctl -vv -s rules"))
-    seen += [lab.run("pfctl -vvsI"), lab.run("pfctl -vsi")]
+            seen.append(lab.run("pfctl -a * -vv -s rules"))
+    seen += [lab.run(f"pfctl {what}") for what in ("-vvsI", "-vsi", "-vsS", "-vvsT")]
     return seen, fastforwarded(lab)
 
 
+@pytest.mark.parametrize("rules", [RULES, COUNTED], ids=["plain", "counted"])
 @pytest.mark.parametrize("seed", range(6))
-def test_with_flows_and_without_everything_is_the_same(seed):
-    slow, none = played(seed, 0)
-    fast, some = played(seed, 256)
+def test_with_flows_and_without_everything_is_the_same(seed, rules):
+    slow, none = played(seed, 0, rules=rules)
+    fast, some = played(seed, 256, rules=rules)
     assert fast == slow
-    assert played(seed, 256, paths=False) == (slow, 0)
+    assert played(seed, 256, rules=rules, paths=False) == (slow, 0)
     assert (none, some > 40) == (0, True)
 
 
