@@ -120,13 +120,13 @@ def _links(paths: BoxPaths) -> None:
 
 
 def _program_links(place: str, source: str) -> None:
-    """Make the directory *place* of links to the host's programs in *source*, and to ours.
+    """Make the directory *place* of links to our programs, and to the host's in *source*.
 
     A start-up script sets PATH as on the original, and means our ifconfig by /sbin/ifconfig. The
     boxes of a world share the directory, and may be making it at the same time.
     """
     _mkdir(place)
-    wanted = {name: f"{source}/{name}" for name in os.listdir(source)}
+    wanted = {name: f"{source}/{name}" for name in os.listdir(source)} if source else {}
     programs = programs_dir()
     if programs != source:
         for name in os.listdir(programs):
@@ -135,7 +135,7 @@ def _program_links(place: str, source: str) -> None:
     present = set(os.listdir(place))
     for name, target in wanted.items():
         # The host's are where they were; ours may have been installed elsewhere.
-        if name not in present or not target.startswith(source):
+        if name not in present or not source or not target.startswith(source):
             with contextlib.suppress(FileExistsError):
                 _link(target, f"{place}/{name}")
     for name in present - wanted.keys():
@@ -155,6 +155,7 @@ def plan(paths: BoxPaths, keep: Sequence[str]) -> list[Bind]:
           programs' environment, the working directory
     """
     _links(paths)
+    _program_links(f"{paths.world}/programs/own", "")
     binds: list[Bind] = []
     for name in sorted(os.listdir("/")):
         if name in OWN or name in SKIPPED:
@@ -223,6 +224,13 @@ class _Libc:
         )
         self._check(result, target)
 
+    def overlay(self, lower: str, target: str) -> None:
+        """Show the directories *lower*, the first one's files first, at *target*."""
+        options = f"lowerdir={lower}".encode("utf-8", "surrogateescape")
+        kind = b"overlay"
+        result = self._libc.mount(kind, os.fsencode(target), kind, self._ctypes.c_ulong(0), options)
+        self._check(result, target)
+
     def pivot(self, root: str) -> None:
         os.chdir(root)
         number = _PIVOT_ROOT.get(os.uname().machine)
@@ -269,7 +277,22 @@ def enter(paths: BoxPaths, binds: Sequence[Bind]) -> None:
         if bind.read_only and privileged:
             # Without privilege the host's files are safe from us anyway.
             libc.mount("none", paths.root + bind.place, MS_REMOUNT | MS_BIND | MS_RDONLY)
+    _own_first(libc, paths)
     libc.pivot(paths.root)
+
+
+def _own_first(libc: _Libc, paths: BoxPaths) -> None:
+    """Let /usr/bin and /usr/sbin show our programs before the host's, where the kernel can do that.
+
+    Elsewhere a script that names a program by its path in /usr gets the host's.
+    """
+    own = f"{paths.world}/programs/own"
+    if not os.path.isdir(own) or set(own) & set(":,\\"):
+        return
+    for place in dict.fromkeys(os.path.realpath(f"/usr/{name}") for name in PROGRAM_DIRS):
+        if place.startswith("/usr/") and place != programs_dir():
+            with contextlib.suppress(OSError):
+                libc.overlay(f"{own}:{place}", paths.root + place)
 
 
 def possible() -> bool:
@@ -373,7 +396,8 @@ def programs_dir() -> str:
     """Return the directory of the installed programs: that of the one that runs."""
     script = sys.argv[0]
     if os.path.basename(script) and not script.endswith(".py") and os.path.isfile(script):
-        return os.path.dirname(os.path.abspath(script))
+        # In a box it may be called by one of the links that _program_links() makes.
+        return os.path.dirname(os.path.realpath(script))
     return os.path.join(sys.prefix, "bin")
 
 

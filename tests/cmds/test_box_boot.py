@@ -146,3 +146,20 @@ def test_a_korn_shell_script_runs_whoever_starts_it(player, tmp_path, how):
         "add net 224.0.0.0: gateway 10.42.7.20",
     ]
     assert status == 0
+
+
+PATHS = """\
+#!/bin/sh
+PATH=/proc/boot:/bin:/usr/bin:/sbin:/usr/sbin
+/sbin/io-pkt-v4-hc -d i82544 && waitfor /dev/socket
+/sbin/ifconfig wm0 10.0.0.1/24
+ifconfig wm0 | grep -c 'inet 10.0.0.1'
+mount -T io-pkt lsm-none.so 2>&1 | head -1
+"""
+
+
+def test_programs_are_found_where_the_original_has_them(player, tmp_path):
+    script = tmp_path / "rc.net"
+    script.write_text(PATHS)
+    out, status = player.host(["box", "run", "T", "--", "sh", str(script)])
+    assert (out, status) == ("1\nmount: Can't mount lsm-none.so (type io-pkt)\n", 0)
