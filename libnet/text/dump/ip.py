@@ -51,6 +51,7 @@ _PLAIN: Final[dict[int, Printer]] = {
     47: lazy("gre.gre_print"),
     108: lazy("esp.ipcomp_print"),
     88: lazy("eigrp.eigrp_print"),
+    46: lazy("rsvp.rsvp_print"),
 }
 _ah = lazy("esp.ah_print")
 _esp = lazy("esp.esp_print")

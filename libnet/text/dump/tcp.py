@@ -35,6 +35,8 @@ _SERVICES: Final[tuple[tuple[tuple[int, ...], str, Printer], ...]] = (
     ((1723,), "", lazy("pptp.pptp_print")),
     ((646,), "", lazy("ldp.ldp_print")),
     ((6379,), "", lazy("resp.resp_print")),
+    ((639,), "", lazy("msdp.msdp_print")),
+    ((323,), "", lazy("rpki.rpki_rtr_print")),
     ((22,), "", lazy("words.ssh_print")),
     ((10288,), "", lazy("words.beep_print")),
     ((21,), ": ", lazy("words.ftp_print")),
