@@ -366,8 +366,11 @@ class SimHost:
 def _ready(descriptor: Any, op: str) -> bool:
     if isinstance(descriptor, SimSignals):
         return bool(descriptor.came)
+    transport = getattr(descriptor, "transport", None)
+    if transport is None:
+        return True  # a plain file: all that it holds is there
     try:
-        ready: bool = descriptor.transport.call(op)
+        ready: bool = transport.call(op)
     except NetError:
         return True  # the next call tells the program what is wrong
     return ready

@@ -42,6 +42,15 @@ def test_a_file_larger_than_the_buffers_arrives_whole(two):
     assert b.read("/tmp/copy") == data
 
 
+def test_a_redirected_file_is_sent(two):
+    world, a, b = two
+    b.write("/tmp/in", "from a file\n")
+    job = a.spawn("nc -l -d 5000")
+    world.run(0.01)
+    assert b.sh("nc 10.0.0.1 5000 < /tmp/in").status == 0
+    assert job.result(10).out == "from a file\n"
+
+
 def test_keep_listening_serves_one_after_the_other(two):
     world, a, b = two
     job = b.spawn("nc -l -k -p 5000 > /tmp/all")
