@@ -148,7 +148,8 @@ class Input:
         group = frame.addr1[0] & 1
         mine = bool(group) or frame.addr1 == ic.myaddr
         if not group and mine:
-            tid = frame.qos & 15
+            # QoS frames are numbered by traffic class, all others by a count of their own (9.2.9).
+            tid = (frame.qos & 15) + 1 if fc & w.QOS == w.QOS else 0
             if fc & w.FC_RETRY and node.rxseqs.get(tid) == frame.seq:
                 node.stats["rx_dup"] += 1
                 self._discard("rx_dup", frame, "duplicate")

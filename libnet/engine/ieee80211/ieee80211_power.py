@@ -31,6 +31,7 @@ from libnet.engine.ieee80211.ieee80211_var import (
 from libnet.wire.ieee80211 import (
     DEAUTH,
     FC_MOREDATA,
+    FC_MOREFRAG,
     REASON_NOT_ASSOCED,
     Tim,
     tim_elem,
@@ -334,6 +335,9 @@ class Power:
     def heard_data(self, fc: int, *, group: bool) -> None:
         """Ask for the next kept frame, or sleep on: a frame came while we save power."""
         if not self.dozing:
+            return
+        if fc & FC_MOREFRAG:
+            self._linger()  # the rest of this frame comes without being asked for
             return
         more = bool(fc & FC_MOREDATA)
         if group:

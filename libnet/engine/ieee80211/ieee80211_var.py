@@ -193,7 +193,8 @@ class Node:
     associd   association ID with its two top bits, 0 when not associated
     authed    authenticated (802.11 state 2 at least)     authorized  data may pass
     inact     when it is given up, by our clock           heard  when it was last heard, by our clock
-    txseqs    sequence number last sent to it             rxseqs last sequence control heard by TID
+    txseqs    sequence number last sent to it
+    rxseqs    last sequence control heard, of QoS frames by TID + 1, of all others at 0
     powersave sleeps; savedq keeps (frame, key wanted, …) for it
     dtim_period, dtim_count  of the last TIM heard
     unacked   frames to it without an ACK since the last that had one

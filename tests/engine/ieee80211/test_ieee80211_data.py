@@ -43,6 +43,25 @@ def test_a_retry_whose_first_try_was_not_heard_is_taken(lab, ap, script):
     assert len(ap.got) == 1
 
 
+def test_qos_frames_are_numbered_by_class_and_taken(lab, ap, script):
+    script.join(ap)
+    payloads = [b"plain", b"best effort", b"voice"]
+    for payload, tid in zip(payloads, (None, 0, 6), strict=True):
+        for _ in range(2):  # the second is the same once more
+            frame = w.data(
+                w.DATA | w.FC_TODS | w.FC_RETRY,
+                da=ap.mac,
+                sa=script.mac,
+                bssid=ap.ic.bss.bssid,
+                seq=16,
+                body=body(payload),
+                qos=tid,
+            )
+            lab.air.inject(frame, to=ap.radio)
+    assert [payload for _src, payload in ap.got] == payloads
+    assert ap.ic.stats["rx_dup"] == 3
+
+
 def test_fragments_are_put_together(lab, ap, script):
     script.join(ap)
     whole = body(b"0123456789" * 30)

@@ -162,6 +162,17 @@ def test_a_station_that_saves_power_sleeps_most_of_the_time_and_gets_everything(
     )
 
 
+def test_a_sleeping_station_gets_frames_in_fragments(lab, ap):
+    ap.ic.fragthreshold = 256
+    sta = lab.box().be(powersave=True)
+    lab.run(5)
+    for number in range(3):
+        ap.send(sta, bytes((number,)) * 1400)
+    lab.run(1)
+    assert sta.ic.power.dozing
+    assert [payload[0] for _src, payload in sta.got] == [0, 1, 2]
+
+
 def test_a_sleeping_station_sends_at_once(lab, ap):
     sta = lab.box().be(powersave=True)
     lab.run(5)
