@@ -32,6 +32,10 @@ _SPACE: Final = " \t\r\n\f\v"
 _SCRIPTS: Final = (".script", "startup-script")
 _BOOTS: Final = (".bootstrap", "boot", ".boot")
 _ATTRIBUTES: Final = re.compile(r"\[[^\]]*\]")
+# Attributes may also stand behind the variables of a command.
+_LATE: Final = re.compile(
+    r"((?:[A-Za-z_]\w*=(?:\"[^\"]*\"|[^\s\"])*\s+)+)(\[[+?a-z-][^\]]*\])\s*(.*)", re.S
+)
 _NAME_CHARS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 
 
@@ -284,7 +288,7 @@ def parse(text: str, name: str) -> Image:
     """
     if len(text) > MAX_TEXT:
         raise BadBuildfile(f"{name}:1: longer than {MAX_TEXT} characters")
-    reader = _Reader(text, name)
+    reader = _Reader(text.replace("\r\n", "\n"), name)
     entries: list[Entry] = []
     default: dict[str, str] = {}
     while True:
@@ -367,6 +371,10 @@ def parse_script(text: str, name: str, line: int = 1) -> list[Line]:
             else:
                 chars.append(reader.next())
         command = "".join(chars).strip()
+        late = _LATE.match(command)
+        if late is not None:
+            _Reader(late[2], name, number).attributes(attrs)
+            command = late[1] + late[3]
         if command:
             lines.append(Line(default | attrs, command, number))
         elif attributed:

@@ -14,6 +14,7 @@ from typing import Final
 
 from libnet.lab.boot import HOST_PATH, IGNORED, SHELLS, SYSTEM
 from libnet.lab.view import host_program
+from libnet.libsocket.box import world_dir
 
 KSHS: Final = ("ksh", "mksh", "ksh93", "oksh", "lksh", "pdksh", "ksh93u+m")
 
@@ -66,6 +67,30 @@ def prelude() -> str:
     return text.replace("@FUNCTIONS@", functions)
 
 
+def rc_file(world: str) -> str:
+    """Return where a world keeps the text of prelude(), so that command lines stay short."""
+    return os.path.join(world, "programs", "ksh.rc")
+
+
+def write_rc(world: str) -> None:
+    """Bring that file up to date. Raises OSError."""
+    path, text = rc_file(world), prelude()
+    if os.path.isfile(path):
+        with open(path, encoding="utf-8", errors="replace") as file:
+            if file.read() == text:
+                return
+    temporary = f"{path}.{os.getpid()}~"
+    with open(temporary, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(temporary, path)
+
+
+def _first() -> str:
+    """Return the first line of what a bash reads."""
+    path = rc_file(world_dir(os.environ))
+    return f". {shlex.quote(path)}\n" if os.path.isfile(path) else prelude()
+
+
 def note(name: str) -> None:
     """Tell the box's log of a program that a script has started and a box need not have."""
     from libnet.lab.boot import INFO, SLOGC_PROC
@@ -105,7 +130,7 @@ def _bash_words(words: list[str]) -> list[str]:
             rest = word.replace("c", "")
             options += [rest] if len(rest) > 1 else []
             text = words[0] if words else ""
-            return [*options, "-c", prelude() + text, *words[1:]]
+            return [*options, "-c", _first() + text, *words[1:]]
         options.append(word)
         if word in ("-o", "+o") and words:
             options.append(words.pop(0))
@@ -116,7 +141,7 @@ def _bash_words(words: list[str]) -> list[str]:
         script = f"./{script}"
     # The script is read by the shell that has the functions, under its own name.
     read = f'. {shlex.quote(script)} "$@"'
-    return [*options, "-c", prelude() + read, *words]
+    return [*options, "-c", _first() + read, *words]
 
 
 def script_argv(path: str) -> list[str]:

@@ -16,11 +16,14 @@ from libnet.lab.world import stacks, started_at
 from libnet.libsocket.box import DEFAULT_BOX, BoxPaths, world_dir
 
 # Where the programs live on the original, for the name that pidin shows.
-HOMES: Final[dict[str, tuple[str, ...]]] = {
-    "sbin": ("io-pkt-v4", "io-pkt-v4-hc", "io-pkt-v6-hc", "ifconfig", "route", "mount", "umount"),
-    "usr/sbin": ("arp", "sysctl", "if_up", "slogger", "ndp", "brconfig"),
-    "usr/bin": ("netstat", "sloginfo", "nicinfo", "ping", "pci", "waitfor", "hostname", "pidin"),
+_HOMES: Final = {
+    "sbin": "io-pkt-v4 io-pkt-v4-hc io-pkt-v6-hc ifconfig route mount umount",
+    "usr/sbin": "arp brconfig dhcp.client dhcpcd dhcpd dhcrelay if_up ifwatchd inetd ndp pfctl slogger"
+    " sysctl tcpdump traceroute wiconfig wlanctl",
+    "usr/bin": "getconf hostname ksh nc netpy netstat nicinfo pci pidin ping setconf sloginfo sockstat"
+    " waitfor",
 }
+HOMES: Final = {home: tuple(names.split()) for home, names in _HOMES.items()}
 PROGRAMS: Final = {name: f"{home}/{name}" for home, names in HOMES.items() for name in names}
 MAX_NOTES: Final = 64
 MAX_ENVIRON: Final = 1 << 18

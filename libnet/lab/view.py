@@ -154,8 +154,11 @@ def plan(paths: BoxPaths, keep: Sequence[str]) -> list[Bind]:
     keep  directories of the host that must stay visible at their own paths: the world, the
           programs' environment, the working directory
     """
+    from libnet.lab.ksh import write_rc
+
     _links(paths)
     _program_links(f"{paths.world}/programs/own", "")
+    write_rc(paths.world)
     binds: list[Bind] = []
     for name in sorted(os.listdir("/")):
         if name in OWN or name in SKIPPED:

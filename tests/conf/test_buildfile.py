@@ -139,3 +139,9 @@ def test_any_text_is_read_or_refused_with_its_line(text):
     except BadBuildfile as exc:
         assert str(exc).startswith("x:")
         assert str(exc).split(":")[1].isdigit()
+
+
+def test_attributes_may_stand_behind_variables_and_lines_may_end_as_on_dos():
+    image = parse('.script = {\r\nA=1 B="x y" [+session pri=9] sh &\r\n}\r\n', "x")
+    (line,) = parse_script(image.scripts[0].text, "x", image.scripts[0].text_line)
+    assert (line.text, line.attrs) == ('A=1 B="x y" sh &', {"session": "+", "pri": "9"})
