@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from libnet.clock import Callout
 from libnet.engine.inet.ip_flow import IPFLOW_TIMEOUT_S, SLOW_S, STEP, WRAP, Ipflow, IpflowCache
+from libnet.engine.pf.norm import Ends
 from libnet.engine.pf.track import in_window
 from libnet.engine.pfil.pfil import PFIL_IN, PFIL_OUT
 from libnet.errors import NetError
@@ -28,6 +29,7 @@ from libnet.wire.ipv4 import IPPROTO_TCP, IPPROTO_UDP
 if TYPE_CHECKING:
     from libnet.engine.kern.mbuf import Mbuf
     from libnet.engine.link.ifnet import Ifnet
+    from libnet.engine.pf.norm import Still
     from libnet.engine.pf.pf import Pf
     from libnet.engine.pf.pf_if import Kif
     from libnet.engine.pf.ruleset import Rule
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from libnet.engine.route.table import Rtentry
 
 _M: Final = 0xFFFFFFFF
+_FRAGMENT: Final = 0x3FFF  # more fragments, offset
 _u32 = Struct("!I").unpack_from
 # In which timeout both sides of a state have spoken, by protocol.
 SPOKEN: Final = {IPPROTO_UDP: p.PFTM_UDP_MULTIPLE, IPPROTO_TCP: p.PFTM_TCP_ESTABLISHED}
@@ -46,6 +49,7 @@ class Path:
 
     direction  PFIL_IN or PFIL_OUT       along  whether that is the state's own direction
     src, dst   of TCP: the sending side and the other; src is None for UDP
+    scrub, mask, strict, longest   what scrub rules want looked at and counted, see norm.Still
     packets, octets, last   not counted yet: how many, how much, second of the last one
     """
 
@@ -56,15 +60,25 @@ class Path:
         "ifp",
         "kif",
         "last",
+        "longest",
+        "mask",
         "octets",
         "packets",
         "proto",
+        "scrub",
         "src",
         "state",
+        "strict",
     )
 
-    def __init__(self, state: State, direction: int, ifp: Ifnet, kif: Kif) -> None:
+    def __init__(
+        self, state: State, direction: int, ifp: Ifnet, kif: Kif, scrub: Still | None
+    ) -> None:
         self.state, self.direction, self.ifp, self.kif = state, direction, ifp, kif
+        self.scrub = scrub
+        self.mask = _FRAGMENT if scrub is None else scrub.mask
+        self.strict = scrub is not None and scrub.strict
+        self.longest = 0xFFFF if scrub is None else scrub.longest
         self.proto = state.proto
         self.along = state.direction == _PF_DIR[direction]
         self.src: Peer | None = None
@@ -81,6 +95,11 @@ class Path:
         state.last = max(state.last, self.last)
         rule, kif = state.rule, self.kif
         counted: list[Rule | SrcNode] = [rule]
+        if self.scrub is not None:
+            for seen in self.scrub.seen:
+                seen.evaluations += packets
+            if self.scrub.rule is not None:
+                counted.append(self.scrub.rule)
         if state.anchor is not None and state.anchor is not rule:
             counted.append(state.anchor)
         if state.src_node is not None:
@@ -121,9 +140,13 @@ class PfFlow(Ipflow):
     one, two  the paths that its packets take in and out
     octets    of packets that are not counted yet      counted  packets that are
     last      second of the last packet
+    bits, strict, longest   of both paths, see norm.Still
     """
 
-    __slots__ = ("counted", "first", "ifp", "last", "octets", "one", "proto", "two")
+    __slots__ = (
+        "bits", "counted", "first", "ifp", "last", "longest", "octets", "one", "proto", "strict",
+        "two",
+    )  # fmt: skip
 
     def __init__(
         self, header: bytes, rt: Rtentry, arp: Rtentry, tos: int, one: Path, two: Path
@@ -133,6 +156,9 @@ class PfFlow(Ipflow):
         self.first = bytes((0x45, tos))
         self.one, self.two = one, two
         self.proto, self.ifp = one.proto, one.ifp
+        self.bits = (one.mask | two.mask) >> 8
+        self.strict = one.strict or two.strict
+        self.longest = min(one.longest, two.longest)
         self.octets = self.counted = 0
         self.last = 0.0
 
@@ -168,7 +194,7 @@ class PfFlows(IpflowCache):
             return path
         pf = self.pf
         kif = pf.kifs.by_ifp.get(ifp)
-        if kif is None or kif.skip or pf.scrubbing or proto not in SPOKEN:
+        if kif is None or kif.skip or proto not in SPOKEN:
             return None
         states = pf.states.going_in if direction == PFIL_IN else pf.states.going_out
         state = states[proto].get(key)
@@ -179,8 +205,13 @@ class PfFlows(IpflowCache):
             or (state.kif is not None and state.kif is not kif)
         ):
             return None
+        scrub = None
+        if pf.scrubbing:
+            scrub = pf.norm.still(Ends(kif, _PF_DIR[direction], proto, key))
+            if scrub is None:
+                return None
         state.cached = True
-        path = table[key] = Path(state, direction, ifp, kif)
+        path = table[key] = Path(state, direction, ifp, kif, scrub)
         return path
 
     def forget(self, state: State) -> None:
@@ -221,7 +252,7 @@ class PfFlows(IpflowCache):
                 or length > flow.mtu
                 or length < 28
                 or frame[21]
-                or frame[20] & 0x3F
+                or frame[20] & flow.bits
                 or ifp is not flow.ifp
                 or type(frame) is not bytes
                 or route.generation != this._generation
@@ -241,6 +272,10 @@ class PfFlows(IpflowCache):
             if src is None:
                 if not 8 <= (frame[38] << 8 | frame[39]) <= length - 20:
                     return False
+            elif flow.strict and (
+                frame[52:54] != b"\0\0" or frame[46] & 15 or (frame[46] >> 2) + 20 > flow.longest
+            ):
+                return False
             elif frame[42:50] == src.tail and one.dst.seqlo == src.tail_lo:
                 # It acknowledges what the last one did: only its data are to be looked at.
                 plen = length - src.tail_len

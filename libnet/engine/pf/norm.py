@@ -9,6 +9,7 @@ put together, as in the original.
 from __future__ import annotations
 
 from bisect import bisect_right
+from struct import Struct
 from typing import TYPE_CHECKING, Final
 
 from libnet.addr import AF_INET
@@ -16,9 +17,11 @@ from libnet.clock import Callout
 from libnet.engine.kern.mbuf import M_CSUM_IPv4
 from libnet.engine.pf.norm_tcp import set_ttl
 from libnet.engine.pf.packet import Pd, finish_cksum
+from libnet.engine.pf.pf_if import EGRESS
+from libnet.engine.pf.ruleset import ASKED
 from libnet.ioctl import pf as p
 from libnet.wire.cksum import in_cksum
-from libnet.wire.ipv4 import IP_DF, IP_MAXPACKET, IP_MF, IP_OFFMASK
+from libnet.wire.ipv4 import IP_DF, IP_MAXPACKET, IP_MF, IP_OFFMASK, IPPROTO_TCP
 from libnet.wire.tcp import (
     TCPOPT_EOL,
     TCPOPT_MAXSEG,
@@ -34,11 +37,16 @@ from libnet.wire.tcp import (
 if TYPE_CHECKING:
     from libnet.engine.kern.mbuf import Mbuf
     from libnet.engine.pf.pf import Pf
+    from libnet.engine.pf.pf_if import Kif
     from libnet.engine.pf.ruleset import Rule
 
 PFRES_FRAG: Final = 2
 PFRES_NORM: Final = 4
 PFRES_MEMORY: Final = 5
+
+_RESERVED: Final = 0x8000  # the bit of the fragment field that nobody uses
+_NO_OPTIONS: Final = 40  # octets of both headers
+_KEY: Final = Struct("!IIHH").unpack
 
 Key = tuple[int, int, int, int]
 
@@ -72,6 +80,38 @@ class Fragment:
                 return False
             reach = end
         return reach == self.end
+
+
+class Ends:
+    """As much of a packet as its connection tells: what scrub rules are compared with."""
+
+    __slots__ = ("af", "direction", "dport", "dst", "kif", "proto", "sport", "src")
+
+    def __init__(self, kif: Kif, direction: int, proto: int, key: bytes) -> None:
+        self.kif, self.direction, self.af, self.proto = kif, direction, AF_INET, proto
+        self.src, self.dst, self.sport, self.dport = _KEY(key)
+
+    def os_matches(self, _wanted: int) -> bool:
+        """Tell that it is no SYN: only those have fingerprints."""
+        return False
+
+
+class Still:
+    """What is to be looked at, and counted, where scrub rules have nothing to change.
+
+    seen     rules that are evaluated for each packet      rule  the one that is for it, or None
+    mask     bits of the fragment field that need the long way
+    strict   whether reserved bits and an urgent pointer do
+    longest  octets of both headers, beyond which there may be an option to change
+    """
+
+    __slots__ = ("longest", "mask", "rule", "seen", "strict")
+
+    def __init__(
+        self, seen: tuple[Rule, ...], rule: Rule | None, mask: int, strict: bool, longest: int
+    ) -> None:
+        self.seen, self.rule, self.mask = seen, rule, mask
+        self.strict, self.longest = strict, longest
 
 
 class Norm:
@@ -130,14 +170,44 @@ class Norm:
         pd.reas = not pd.fragment
         return True
 
-    def _rule(self, pd: Pd, *, transport: bool) -> Rule | None:
-        """Return the scrub rule for *pd*; *transport* says whether ports and os are looked at."""
+    def still(self, of: Ends) -> Still | None:
+        """Return what the scrub rules leave of a connection's ordinary packets alone.
+
+        None when one of them changes such packets, or asks for what may change from packet to packet.
+        """
+        seen: list[Rule] = []
+        rule = self._rule(of, transport=False, seen=seen)
+        looked = list(seen)
+        tcp = self._rule(of, transport=True, seen=looked) if of.proto == IPPROTO_TCP else None
+        if any(ASKED in (r.src.kind, r.dst.kind) or r.spec.ifname == EGRESS for r in looked):
+            return None
+        mask = IP_MF | IP_OFFMASK
+        if rule is not None:
+            if rule.spec.min_ttl or rule.rule_flag & p.PFRULE_RANDOMID:
+                return None
+            mask |= _RESERVED | (IP_DF if rule.rule_flag & p.PFRULE_NODF else 0)
+        if tcp is not None and tcp.rule_flag & p.PFRULE_REASSEMBLE_TCP:
+            return None
+        longest = 0xFFFF
+        if tcp is not None and tcp.spec.max_mss:
+            longest = _NO_OPTIONS
+        return Still(tuple(seen), rule, mask, tcp is not None, longest)
+
+    def _rule(
+        self, pd: Pd | Ends, *, transport: bool, seen: list[Rule] | None = None
+    ) -> Rule | None:
+        """Return the scrub rule for *pd*; *transport* says whether ports and os are looked at.
+
+        seen  gets the rules that are looked at, instead of their being counted
+        """
         rules = self.pf.main(p.PF_RULESET_SCRUB)
         index, count = 0, len(rules)
         matches, af, kif = pd.kif.matches, pd.af, pd.kif
         while index < count:
             r = rules[index]
-            if not transport:
+            if seen is not None:
+                seen.append(r)
+            elif not transport:
                 r.evaluations += 1
             if (r.kif is None or r.kif in matches) == r.ifnot:
                 index = r.skip[p.PF_SKIP_IFP]

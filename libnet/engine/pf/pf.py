@@ -314,7 +314,7 @@ class Pf:
                 or ifp is not path.ifp
                 or m.proto != path.proto
                 or m.hlen != 20
-                or m.ip_off & 0x3FFF
+                or m.ip_off & path.mask
             ):
                 kif = kif_of(ifp)
                 if kif is None or kif.skip:
@@ -322,13 +322,20 @@ class Pf:
                 if m.hlen != 20 or m.ip_off & 0x3FFF:
                     return slow(m, kif, direction)
                 path = flows.path(data[12:24], m.proto, direction, ifp)
-                if path is None:
+                if path is None or m.ip_off & path.mask:
                     return slow(m, kif, direction)
             size = m.ip_len
             src = path.src
             if src is None:
                 if size < 28 or not 8 <= (data[24] << 8 | data[25]) <= size - 20:
                     return slow(m, path.kif, direction)
+            elif path.strict and (
+                size < 40
+                or data[38:40] != b"\0\0"
+                or data[32] & 15
+                or (data[32] >> 2) + 20 > path.longest
+            ):
+                return slow(m, path.kif, direction)
             elif data[28:36] == src.tail and path.dst.seqlo == src.tail_lo:
                 # It acknowledges what the last one did: only its data are to be looked at.
                 plen = size - src.tail_len

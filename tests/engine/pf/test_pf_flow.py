@@ -7,6 +7,7 @@ import random
 import pytest
 
 from libnet.engine.pfil.pfil import PFIL_IN
+from libnet.wire.cksum import in4_cksum
 from tests.engine.pf.pflab import (
     ACK,
     FIN,
@@ -14,6 +15,7 @@ from tests.engine.pf.pflab import (
     PUSH,
     RST,
     SYN,
+    URG,
     A,
     B,
     PfLab,
@@ -141,10 +143,30 @@ def test_skip_and_scrub_take_the_long_way(lab):
     lab.rules(RULES + "set skip on wm1\n")
     talk(lab)
     assert lab.stack.ip.flow.count == 0
-    lab.rules("set skip on lo\n" + "scrub in\n" + "pass")
-    lab.run("pfctl -F states", err=True)
+    for scrub in ("min-ttl 9", "random-id", "no-df random-id", "reassemble tcp"):
+        where = "" if scrub == "reassemble tcp" else "in"
+        lab.rules(f"scrub {where} all {scrub}\npass")
+        lab.run("pfctl -F states", err=True)
+        talk(lab)
+        assert bool(lab.stack.ip.flow.count) == (scrub == "reassemble tcp"), scrub
+    a, b = connect(lab)
+    b.ack, before = a.seq, fastforwarded(lab)
+    for _ in range(2):
+        a.send(ACK, b"x")
+        b.send(ACK, b"y")
+    assert fastforwarded(lab) == before  # "reassemble tcp" watches every segment
+
+
+def test_scrub_rules_that_change_nothing_leave_the_short_way(lab):
+    lab.rules("scrub in on wm0 all no-df max-mss 1400\nscrub out proto udp\npass")
     talk(lab)
-    assert lab.stack.ip.flow.count == 0
+    assert lab.stack.ip.flow.count == 2
+    before = fastforwarded(lab)
+    lab.left.send(udp(A, 9, B, 53, b"short"))
+    assert fastforwarded(lab) == before + 1
+    lab.left.send(udp(A, 9, B, 53, b"whole", off=0x4000), udp(A, 9, B, 53, b"odd", off=0x8000))
+    assert fastforwarded(lab) == before + 1
+    assert [p.off for p in lab.right.take()] == [0, 0, 0]
 
 
 def test_a_packet_that_is_no_plain_one_takes_the_long_way(lab):
@@ -188,6 +210,35 @@ def test_a_bound_state_lets_nothing_in_elsewhere(lab):
     assert fastforwarded(lab) == before
 
 
+SCRUBBED = """\
+scrub in on wm0 all no-df max-mss 1200
+no scrub in from any to 192.168.0.0/16
+scrub in on wm1 proto tcp from any port 80
+scrub out all fragment crop
+scrub in all
+pass in on wm0 keep state
+pass out on wm1 keep state
+"""
+
+
+def twisted(packet: bytes, dice: random.Random) -> bytes:
+    """Return a segment with an odd header that ordinary hosts do not send."""
+    body = bytearray(packet[20:])
+    what = dice.randrange(4)
+    if what == 0:
+        body[18:20] = dice.randbytes(2)  # an urgent pointer
+    elif what == 1:
+        body[13] |= URG
+        body[18:20] = b"\0\1"
+    elif what == 2:
+        body[12] |= 1 + dice.randrange(15)  # reserved bits
+    body[16:18] = b"\0\0"
+    src, dst = (int.from_bytes(packet[at : at + 4], "big") for at in (12, 16))
+    body[16:18] = in4_cksum(src, dst, 6, bytes(body)).to_bytes(2, "big")
+    off = dice.choice((0, 0x4000, 0x8000)) if what == 3 else 0
+    return ip4(src, dst, 6, bytes(body), off=off)
+
+
 def script(seed: int) -> list[tuple[str, bytes, float]]:
     """Return packets of some connections, most of them in order: side, octets, seconds to wait."""
     dice = random.Random(seed)
@@ -225,7 +276,10 @@ def script(seed: int) -> list[tuple[str, bytes, float]]:
         if not slip:
             seqs[port][way] = seq + len(data)
         ends = (A, port, B, 80) if way == 0 else (B, 80, A, port)
-        packet = tcp(*ends, flags, seq + slip, ack, data, win=win, tos=tos)
+        options = dice.choice((b"",) * 6 + (b"\1\1\x08\x0a" + bytes(8), b"\2\4\5\xb4"))
+        packet = tcp(*ends, flags, seq + slip, ack, data, win=win, tos=tos, options=options)
+        if dice.random() < 0.1:
+            packet = twisted(packet, dice)
         steps.append(("left" if way == 0 else "right", packet, wait))
     return steps
 
@@ -253,7 +307,7 @@ def played(
     return seen, fastforwarded(lab)
 
 
-@pytest.mark.parametrize("rules", [RULES, COUNTED], ids=["plain", "counted"])
+@pytest.mark.parametrize("rules", [RULES, COUNTED, SCRUBBED], ids=["plain", "counted", "scrubbed"])
 @pytest.mark.parametrize("seed", range(6))
 def test_with_flows_and_without_everything_is_the_same(seed, rules):
     slow, none = played(seed, 0, rules=rules)
