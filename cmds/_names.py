@@ -133,7 +133,8 @@ class Names:
         """Return who asks name servers, and how; None in a box that has no name server."""
         if not self._asked:
             self._asked = True
-            named = "nameserver" in self._read("/etc/resolv.conf")
+            lines = self._read("/etc/resolv.conf").splitlines()
+            named = any(line.lstrip().startswith("nameserver") for line in lines)
             if named or os.path.exists(os.path.join(self._ctx.box.run, "confstr")):
                 from libnet.libsocket.resolver import Resolver
 
