@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Any, Final
 
@@ -146,14 +147,13 @@ def resolve(names: Names, text: str, *, numeric: bool) -> int:
 class Input:
     """Standard input: a descriptor to wait for, or text that is all there already."""
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: Any, *, simulated: bool) -> None:
         self.open = True
         self._stream = stream
-        self._fd: int
-        try:
-            self._fd = stream.fileno()
-        except (OSError, AttributeError, ValueError):
-            self._fd = -1
+        self._fd = -1
+        if not simulated:  # in the simulator nobody can wait for a descriptor of the host
+            with contextlib.suppress(OSError, AttributeError, ValueError):
+                self._fd = stream.fileno()
 
     @property
     def waits(self) -> bool:
@@ -193,7 +193,7 @@ class Nc:
     def __init__(self, ctx: Ctx, opt: Options, names: Names) -> None:
         self.ctx, self.opt, self.names = ctx, opt, names
         self.proto = "udp" if opt.udp else "tcp"
-        self.input = Input(ctx.stdin)
+        self.input = Input(ctx.stdin, simulated=ctx.services is not None)
         if opt.silent:
             self.input.open = False
 
