@@ -119,26 +119,28 @@ def _links(paths: BoxPaths) -> None:
         _link(f"{source}/{name}", f"{lib}/{name}")
 
 
-def _program_links(place: str, source: str) -> None:
-    """Make the directory *place* of links to our programs, and to the host's in *source*.
+def own_programs() -> dict[str, str]:
+    """Return the paths of our programs by their names."""
+    directory = programs_dir()
+    paths = {name: f"{directory}/{name}" for name in os.listdir(directory)}
+    return {name: path for name, path in paths.items() if is_ours(path)}
+
+
+def _program_links(place: str, source: str, own: Mapping[str, str]) -> None:
+    """Make the directory *place* of links to the programs *own*, and to the host's in *source*.
 
     A start-up script sets PATH as on the original, and means our ifconfig by /sbin/ifconfig. The
     boxes of a world share the directory, and may be making it at the same time.
     """
     _mkdir(place)
-    wanted = {name: f"{source}/{name}" for name in os.listdir(source)} if source else {}
-    programs = programs_dir()
-    if programs != source:
-        for name in os.listdir(programs):
-            if is_ours(f"{programs}/{name}"):
-                wanted[name] = f"{programs}/{name}"
     present = set(os.listdir(place))
-    for name, target in wanted.items():
-        # The host's are where they were; ours may have been installed elsewhere.
-        if name not in present or not source or not target.startswith(source):
-            with contextlib.suppress(FileExistsError):
-                _link(target, f"{place}/{name}")
-    for name in present - wanted.keys():
+    hosts = set(os.listdir(source)) - own.keys() if source else set()
+    links = {name: f"{source}/{name}" for name in hosts - present}
+    # The host's are where they were; ours may have been installed elsewhere.
+    for name, target in {**links, **own}.items():
+        with contextlib.suppress(FileExistsError):
+            _link(target, f"{place}/{name}")
+    for name in present - hosts - own.keys():
         with contextlib.suppress(FileNotFoundError):
             os.unlink(f"{place}/{name}")
 
@@ -157,7 +159,8 @@ def plan(paths: BoxPaths, keep: Sequence[str]) -> list[Bind]:
     from libnet.lab.ksh import write_rc
 
     _links(paths)
-    _program_links(f"{paths.world}/programs/own", "")
+    own = own_programs()
+    _program_links(f"{paths.world}/programs/own", "", own)
     write_rc(paths.world)
     binds: list[Bind] = []
     for name in sorted(os.listdir("/")):
@@ -166,7 +169,7 @@ def plan(paths: BoxPaths, keep: Sequence[str]) -> list[Bind]:
         place = f"{paths.root}/{name}"
         if name in PROGRAM_DIRS and os.path.islink(f"/{name}"):
             shared = f"{paths.world}/programs/{name}"
-            _program_links(shared, f"/usr/{name}")
+            _program_links(shared, f"/usr/{name}", own)
             if os.path.islink(place):
                 os.unlink(place)
             _mkdir(place)
