@@ -147,10 +147,11 @@ def test_an_image_without_script_is_refused(box):
 
 
 _WORDS = """
-waitfor reopen display_msg procmgr_symlink on nice echo [+session] [pri=1] & && | > $X X=1 /tmp/a
+waitfor reopen display_msg procmgr_symlink on nice echo [+session] [pri=1] & && | $X X=1 /tmp/a
 /dev/x -p devc-x ' " ` ( ; \\ { .. / é
 """
-WORDS = st.sampled_from([*_WORDS.split(), "\0"])
+# A relative name would be one of the directory that the tests run in.
+WORDS = st.sampled_from([*_WORDS.split(), "> /tmp/a", "< /tmp/a", "\0"])
 
 
 @settings(max_examples=60)
