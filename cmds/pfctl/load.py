@@ -334,6 +334,8 @@ class Loader:
         if altq.qname:
             altq.qid = self._qids.get(altq.qname, 0)
             altq.parent_qid = self._qids.get(altq.parent, 0)
+        elif self.session.env.fixture:
+            self._make_interface(altq.ifname)
         try:
             got = self.session.ioctl(DIOCADDALTQ, PfIocAltq(ticket=self._altq_ticket, altq=altq))
         except NetError as exc:
@@ -345,6 +347,19 @@ class Loader:
         altq.qid = got.altq.qid
         if altq.qname:
             self._qids[altq.qname] = altq.qid
+
+    def _make_interface(self, name: str) -> None:
+        """Have the stack make an interface that only the fixture has, if it can: queues need it."""
+        from libnet.addr import AF_INET
+        from libnet.ioctl.sockio import SIOCIFCREATE, IfReq
+        from libnet.libsocket.sock import SOCK_DGRAM
+
+        if any(one.name == name for one in self.session.env.interfaces):
+            try:
+                with self.session.ctx.socket(AF_INET, SOCK_DGRAM, 0) as sock:
+                    sock.ioctl(SIOCIFCREATE, IfReq(name))
+            except NetError:
+                return  # it is there, or DIOCADDALTQ tells
 
     # -- rules
 

@@ -22,6 +22,7 @@ CBQ_MAXPRI: Final = 7
 PRIQ_MAXPRI: Final = 15
 HFSC_MAX_CLASSES: Final = 64
 _READY: Final = frozenset((IFT_ETHER, IFT_LOOP))
+_TUN: Final = "tun"  # the one kind of tunnel that has a send queue
 _DEFAULT_BURST: Final = 16 * 1500
 _RED: Final = 0x1  # the same bits in CBQCLF_, PRCF_ and HFCF_
 _ECN: Final = 0x2
@@ -124,7 +125,7 @@ class AltqHalf:
         if altq is not None:
             altq.stop()
             ifp.altq = None
-        if event == IF_ATTACH and self.running and ifp.type in _READY:
+        if event == IF_ATTACH and self.running and _ready(ifp):
             for line in self.active:
                 if line.ifname == ifp.name and not line.qname:
                     self._attach_one(line, ifp)
@@ -160,7 +161,7 @@ class AltqHalf:
             ifp = self.pf.stack.ifunit(line.ifname)
             if ifp is None:
                 raise NetError("EINVAL")
-            if ifp.type not in _READY:
+            if not _ready(ifp):
                 raise NetError("ENODEV")
             if line.scheduler not in (p.ALTQT_CBQ, p.ALTQT_HFSC, p.ALTQT_PRIQ):
                 raise NetError("ENXIO")
@@ -326,6 +327,11 @@ class AltqHalf:
         if root is None or classes[default].children:
             raise NetError("EINVAL")
         return altq_hfsc.Hfsc(root, default, classes)
+
+
+def _ready(ifp: Ifnet) -> bool:
+    """Tell whether an interface sends by way of its queue (ALTQ_IS_READY)."""
+    return ifp.type in _READY or ifp.name.rstrip("0123456789") == _TUN
 
 
 def _curve(numbers: list[int]) -> altq_hfsc.Curve | None:

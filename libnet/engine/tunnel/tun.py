@@ -128,7 +128,7 @@ class Tun:
         elif self.ifhead:
             packet = AF_INET.to_bytes(_HEAD, "big") + packet
         try:
-            ifp.enqueue(packet)
+            ifp.enqueue(packet, m)
         except NetError:
             ifp.collisions += 1
             raise

@@ -297,3 +297,24 @@ def test_an_interface_that_comes_back_queues_again(lab):
     lab.wait(1)
     shown = [s for s in lab.run("pfctl -s queue -v").splitlines() if "pkts:" in s]
     assert [int(line.split()[2]) for line in shown] == [32, 1]  # two are of ARP
+
+
+def test_a_tun_has_queues_and_a_gif_has_none(lab):
+    lab.run("ifconfig tun0 create")
+    lab.run("ifconfig tun0 10.0.7.1 10.0.7.2 up")
+    device = lab.box.ctx("test").open("/dev/tun0")
+    lab.rules(PRIO.replace("wm1", "tun0"))
+    lab.left.send(*[udp(A, 1, 0x0A000702, 9, bytes(972), ident=n) for n in range(20)])
+    lab.left.send(udp(A, 1, 0x0A000702, 53, b"first"))
+    lab.wait(1)
+    ports = []
+    for _ in range(21):
+        packet = device.read(2000)
+        ports.append(int.from_bytes(packet[22:24], "big"))
+    assert sorted(ports) == [9] * 20 + [53]
+    assert ports.index(53) < 18
+    device.close()
+    lab.run("ifconfig gif0 create")
+    lab.box.write("/etc/gif.conf", PRIO.replace("wm1", "gif0"))
+    told = lab.run("pfctl -f /etc/gif.conf", status=1, err=True)
+    assert told.endswith("pfctl: gif0: driver does not support altq\n")
