@@ -358,3 +358,102 @@ def test_the_manual_has_every_word() -> None:
     options = standard_spaces()["dhcp"].by_name
     missing = [name for name in options if name not in page]
     assert missing == []
+
+
+_COMPLAINTS = [
+    # What ISC dhcpd 4.4.3-P1 says of these lines.
+    ("option host-name = encode-int(1,;", ["number expected."]),
+    ("option host-name = ;", ["expecting a parameter or declaration"]),
+    ("filename = ;", ["expecting a parameter or declaration"]),
+    ("max-lease-time = ;", ["expecting a parameter or declaration"]),
+    ("set abc = ;", ["expecting expression.", "expecting a parameter or declaration"]),
+    ("set abc = extract-int(;", ["expecting data expression."]),
+    ('set abc = extract-int("a",;', ["number expected."]),
+    ("if not ; { }", ["expression expected", "expecting a parameter or declaration"]),
+    ("if known and ; { }", ["expecting right-hand side.", "expecting a parameter or declaration"]),
+    (
+        "if option host-name = ; { }",
+        ["expecting right-hand side.", "expecting a parameter or declaration"],
+    ),
+    ("set abc = 1 + ;", ["expecting right-hand side."]),
+    ("switch (;", ["expecting data or numeric expression."]),
+    ('switch ("a") { case ; : }', ["expecting data expression."]),
+    ('class "x" { match if ; }', ["expecting boolean expr."]),
+    ('class "x" { match ; }', ["expecting data expr."]),
+    ('class "x" { spawn with ; }', ["expecting data expr."]),
+    ("set abc = (;", ["expression expected"]),
+    ("set abc = (1 + ;", ["expecting right-hand side."]),
+    (
+        "if exists ; { }",
+        ["expecting identifier after option keyword.", "expecting a parameter or declaration"],
+    ),
+    ("set abc = option ;", ["expecting identifier after option keyword."]),
+    ("set abc = config-option ;", ["expecting identifier after option keyword."]),
+    ("set abc = func(;", ["expecting expression."]),
+    ('set abc = func("a",;', ["expecting expression."]),
+    ("return ;", ["expecting data expression.", "expecting a parameter or declaration"]),
+    ("eval ;", ["expecting data expression.", "expecting a parameter or declaration"]),
+    ("set abc = defined(;", ["; can't be a variable name"]),
+    (
+        "if hardware { }",
+        ["Expecting a boolean expression.", "expecting a parameter or declaration"],
+    ),
+    ('set abc = substring("a", "b", 2);', ["Expecting a numeric expression."]),
+    ('set abc = extract-int("a", 7);', ["unsupported integer size 7"]),
+    ("set abc = encode-int(5, 7);", ["unsupported integer size 7"]),
+    ("log(info, known);", ["Expecting a data expression."]),
+    ("on ; { }", ["expecting a lease event type"]),
+    ("on commit or ; { }", ["expecting a lease event type"]),
+    ("unset ;", ["; can't be a variable name"]),
+    ("set ;", ["; can't be a variable name"]),
+    ("set abc ;", ["expecting '=' in set statement."]),
+    ("add ;", ["expecting class name."]),
+    ('add "x";', ["class x: not found"]),
+    ("log;", ["left parenthesis expected."]),
+    ("if known ;", ["left brace expected."]),
+    ("if known { } else ;", ["left brace or if expected."]),
+    (
+        "if known { } elsif ;",
+        ["boolean expression expected.", "expecting a parameter or declaration"],
+    ),
+    ("switch ;", ["expecting left brace."]),
+    ('switch ("a") ;', ["left brace expected."]),
+    ('switch ("a") { case "a" ; }', ["colon expected."]),
+    ('option host-name = concat("a" ;', ["comma expected."]),
+    ('log(info "a");', ["comma expected."]),
+    ('log(info, "a";', ["right parenthesis expected."]),
+    (
+        "if known { subnet 1.2.3.0 netmask 255.255.255.0 { } }",
+        ["right brace expected.", "expecting a parameter or declaration"],
+    ),
+    ("if known { max-lease-time x; }", ["Bogus number x: digit 33 not in base 10"]),
+    ("host a { } max-lease-time x; ", ["Bogus number x: digit 33 not in base 10"]),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), _COMPLAINTS, ids=[text for text, _ in _COMPLAINTS])
+def test_complaints_about_statements_and_expressions(text: str, said: list[str]) -> None:
+    assert [error.text for error in parse(text + "\n", "t").errors] == said
+
+
+def test_parameters_are_not_looked_for_behind_declarations() -> None:
+    odd = "if ;\n"
+    assert parse(odd, "t").errors[1].text == "expecting a parameter or declaration"
+    assert parse("host a { }\n" + odd, "t").errors[1].text == "expecting a declaration"
+    inside = parse("group { " + odd + "} host a { } " + odd, "t").errors
+    assert [error.text for error in inside][1::2] == [
+        "expecting a parameter or declaration",
+        "expecting a declaration",
+    ]
+
+
+def test_the_end_of_the_file_is_on_the_line_of_the_last_word() -> None:
+    (error,) = parse("group {\n\n\n", "t").errors
+    assert (error.line, error.text) == (1, "unexpected end of file")
+
+
+def test_a_mistake_ends_the_block_of_a_condition() -> None:
+    text = 'if known { unset ; option routers 1; } option domain-name "x";'
+    config = parse(text, "t")
+    assert [error.text for error in config.errors] == ["; can't be a variable name"]
+    assert [stmt.op for stmt in config.top.statements] == ["option"]

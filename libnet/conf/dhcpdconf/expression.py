@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from libnet.conf.dhcpdconf.options import OptionDef
     from libnet.conf.dhcpdconf.tree import Config
 
+MAX_OCTETS: Final = 65_535  # of a list of octets; more are passed over
 MAX_DEPTH: Final = 60  # of blocks and of parentheses; Python's stack is not the text's to use up
 
 # Level and kind of each operator. These are the levels of the original, whatever one expects: a sum
@@ -45,7 +46,14 @@ _BARE_DATA: Final = frozenset(
 
 
 class Skip(Exception):
-    """The statement at hand cannot be read; what is wrong has been noted."""
+    """The statement at hand cannot be read; what is wrong has been noted.
+
+    said  there is nothing to add       done  what is left of the statement has been passed over
+    """
+
+    def __init__(self, *, said: bool = False, done: bool = False) -> None:
+        super().__init__()
+        self.said, self.done = said, done
 
 
 class Reader:
@@ -63,10 +71,10 @@ class Reader:
         if len(self.config.errors) < 1000:
             self.config.errors.append(self.lex.complaint(text, at))
 
-    def bad(self, text: str, at: Token | None = None) -> NoReturn:
-        """Note what is wrong and give the statement up."""
+    def bad(self, text: str, at: Token | None = None, *, said: bool = False) -> NoReturn:
+        """Note what is wrong and give the statement up; see Skip."""
         self.warn(text, at)
-        raise Skip
+        raise Skip(said=said)
 
     def deeper(self) -> None:
         """Enter a block or a parenthesis."""
@@ -79,11 +87,11 @@ class Reader:
         """Leave it."""
         self._depth -= 1
 
-    def expect(self, word: str, text: str) -> Token:
+    def expect(self, word: str, text: str, *, said: bool = False) -> Token:
         """Take the next word, which is to be *word*."""
         token = self.lex.next()
         if token.word != word:
-            self.bad(text)
+            self.bad(text, said=said)
         return token
 
     def taken(self, word: str) -> bool:
@@ -151,28 +159,30 @@ class Reader:
             self.bad(text)
         return token.text
 
-    def octets(self, first: Token | None = None, most: int = 65535) -> bytes:
-        """Take octets in hexadecimal with colons between."""
+    def octets(
+        self, first: Token | None = None, text: str = "expecting hexadecimal number."
+    ) -> bytes:
+        """Take octets in hexadecimal with colons between; *text* is said of what is none."""
         out = bytearray()
         while True:
             token = first or self.lex.next()
             first = None
-            value = self.hex_octet(token)
-            if len(out) < most:
+            value = self.hex_octet(token, text)
+            if len(out) < MAX_OCTETS:
                 out.append(value)
             if not self.taken(":"):
                 return bytes(out)
 
-    def hex_octet(self, token: Token) -> int:
+    def hex_octet(self, token: Token, text: str = "expecting numeric value.") -> int:
         """Return the octet that a word says in hexadecimal."""
         if token.kind not in (NUMBER, NAME):
-            self.bad("expecting numeric value.")
+            self.bad(text)
         body = token.text
         if not all(char in "0123456789abcdefABCDEF" for char in body):
-            self.bad("expecting numeric value.")
+            self.bad(text)
         value = int(body, 16) if len(body) < 64 else 1 << 64
         if value > 255:
-            self.bad(f"{body} exceeds max (255) for precision.")
+            self.bad(f"{value:x} exceeds max (255) for precision.")
         return value
 
     def address(self, text: str = "expecting IP address or hostname") -> int:
@@ -218,8 +228,8 @@ class Reader:
     def option_name(self) -> OptionDef:
         """Take the name of an option, with its space if one is given."""
         first = self.lex.next()
-        if first.kind not in (NAME, NUMBER):
-            self.bad("expecting identifier after option keyword.")
+        if first.kind != NAME:
+            self.bad("expecting identifier after option keyword.", said=True)
         space, name, shown = "dhcp", first.text, first
         if self.taken("."):
             space = first.text.lower()
@@ -232,8 +242,6 @@ class Reader:
             self.lex.peek()
             if space not in self.config.spaces:
                 self.bad(f"no option space named {space}.", shown)
-            if space == "dhcp":
-                self.bad(f"unknown option dhcp.{name}", shown)
             self.bad(f"no option named {name} in space {space}", shown)
         return option
 
@@ -243,35 +251,36 @@ class Reader:
         """Tell whether a word begins an expression that is more than a name."""
         return token.word in _BARE_DATA or hasattr(self, "_e_" + token.word.replace("-", "_"))
 
-    def boolean(self) -> Expr:
-        """Read a boolean expression."""
-        found = self.expression()
+    def boolean(self, missing: str = "boolean expression expected.", *, said: bool = False) -> Expr:
+        """Read a boolean expression; *missing* is what is wrong when there is none."""
+        found = self.expression(missing, said=said)
         if found.kind not in ("bool", "any"):
             if found.op == "option":
                 return Expr("bool", "flag", found)
             self.bad("Expecting a boolean expression.")
         return found
 
-    def data(self) -> Expr:
+    def data(self, missing: str = "expecting data expression.", *, said: bool = True) -> Expr:
         """Read a data expression."""
-        found = self.expression()
+        found = self.expression(missing, said=said)
         if found.kind not in ("data", "any"):
-            self.bad("expecting a data expression.")
+            self.bad("Expecting a data expression.")
         return found
 
-    def numeric(self) -> Expr:
+    def numeric(self, missing: str = "expecting numeric expression.") -> Expr:
         """Read a numeric expression."""
-        found = self.expression()
+        found = self.expression(missing, said=True)
         if found.kind not in ("number", "any"):
-            self.bad("expecting a numeric expression.")
+            self.bad("Expecting a numeric expression.", said=True)
         return found
 
-    def expression(self) -> Expr:
-        """Read an expression.
+    def expression(self, missing: str = "expecting expression.", *, said: bool = False) -> Expr:
+        """Read an expression; *missing* is what is wrong when there is none.
 
         Where an operator is followed by one that binds tighter, all the rest is its right side, as the
         original has it: in `a = 1 and b = 2 or c = 3` the `and` joins a = 1 to everything behind it.
         """
+        self._begins(missing, said=said)
         self.deeper()
         try:
             waiting: list[tuple[str, Expr]] = []  # operators whose right side is not whole yet
@@ -279,6 +288,7 @@ class Reader:
             op = self._operator()
             while op is not None:
                 op = self._take_operator(op)
+                self._begins("expecting right-hand side.", said=True)
                 right = self._primary()
                 follows = self._operator()
                 if follows is not None and _BINARY[follows][0] > _BINARY[op][0]:
@@ -293,6 +303,14 @@ class Reader:
             return left
         finally:
             self.shallower()
+
+    def _begins(self, missing: str, *, said: bool) -> None:
+        """Complain if no expression begins here."""
+        token = self.lex.peek()
+        if token.kind in (NAME, NUMBER, STRING) or token.word == "(":
+            return
+        self.lex.next()
+        self.bad(missing if token.kind != EOF else "unexpected end of file", said=said)
 
     def _operator(self) -> str | None:
         word = self.lex.peek().word
@@ -317,9 +335,11 @@ class Reader:
             left, right = self._as_bool(left), self._as_bool(right)
         elif op in ("=", "!=", "~=", "~~"):
             if "any" not in (left.kind, right.kind) and left.kind != right.kind:
-                self.bad("illegal expression relating different types")
-        elif not {left.kind, right.kind} <= {"number", "any"}:
-            self.bad("expecting a numeric expression.")
+                self.bad("illegal expression relating different types", said=True)
+        elif "any" not in (left.kind, right.kind) and left.kind != right.kind:
+            self.bad("illegal expression relating different types", said=True)
+        elif right.kind not in ("number", "any"):
+            self.bad("expecting numeric expressions", said=True)
         return Expr(kind, op, left, right)
 
     def _as_bool(self, expr: Expr) -> Expr:
@@ -337,11 +357,9 @@ class Reader:
         if token.kind == NUMBER:
             return self._digits(token)
         if word == "(":
-            inner = self.expression()
+            inner = self.expression("expression expected", said=True)
             self.expect(")", "right parenthesis expected.")
             return inner
-        if token.kind != NAME:
-            self.bad("expecting a constant." if token.kind != EOF else "unexpected end of file")
         if word in _BARE_DATA:
             return Expr("data", word)
         simple = getattr(self, "_e_" + word.replace("-", "_"), None)
@@ -366,20 +384,28 @@ class Reader:
         if self.taken(")"):
             return ()
         while True:
-            args.append(self.expression())
+            args.append(self.expression(said=True))
             if self.taken(")"):
                 return tuple(args)
             self.expect(",", "comma expected.")
 
     def _call(self, op: str, kind: str, shape: str) -> Expr:
-        """Read arguments in parentheses: d data, n numeric, one letter each."""
+        """Read arguments in parentheses: d data, n numeric, w a width, one letter each."""
         self.expect("(", "left parenthesis expected.")
         args: list[Expr] = []
         for index, letter in enumerate(shape):
             if index:
                 self.expect(",", "comma expected.")
-            args.append(self.data() if letter == "d" else self.numeric())
+            if letter == "d":
+                args.append(self.data())
+            elif letter == "w":
+                args.append(self.numeric("number expected."))
+            else:
+                # Whatever is missing, it is data that are said to be.
+                args.append(self.numeric("expecting data expression."))
         self.expect(")", "right parenthesis expected.")
+        if shape.endswith("w") and args[-1].op == "const" and args[-1].args[0] not in (8, 16, 32):
+            self.bad(f"unsupported integer size {args[-1].args[0]}", said=True)
         return Expr(kind, op, *args)
 
     def _many(self, op: str) -> Expr:
@@ -395,6 +421,7 @@ class Reader:
     def _e_not(self) -> Expr:
         self.deeper()
         try:
+            self._begins("expression expected", said=False)
             operand = self._primary()
             op = self._operator()
             if op is not None and _BINARY[op][0] == _BINARY["="][0]:
@@ -417,7 +444,7 @@ class Reader:
         return Expr("bool", "const", False)
 
     def _e_check(self) -> Expr:
-        return Expr("bool", "check", self.string("expecting a class name."))
+        return Expr("bool", "check", self.string("string expected."))
 
     def _e_exists(self) -> Expr:
         self.taken("option")
@@ -460,10 +487,10 @@ class Reader:
         return self._many("pick-first-value")
 
     def _e_encode_int(self) -> Expr:
-        return self._call("encode-int", "data", "nn")
+        return self._call("encode-int", "data", "nw")
 
     def _e_extract_int(self) -> Expr:
-        return self._call("extract-int", "number", "dn")
+        return self._call("extract-int", "number", "dw")
 
     def _e_lease_time(self) -> Expr:
         return Expr("number", "lease-time")
@@ -471,14 +498,21 @@ class Reader:
     def _e_client_state(self) -> Expr:
         return Expr("number", "client-state")
 
+    def variable(self) -> str:
+        """Take the name of a variable."""
+        token = self.lex.next()
+        if token.kind != NAME:
+            self.bad(f"{token.text} can't be a variable name", said=True)
+        return token.text
+
     def _e_defined(self) -> Expr:
         self.expect("(", "left parenthesis expected.")
-        name = self.name("expecting an identifier.")
+        name = self.variable()
         self.expect(")", "right parenthesis expected.")
         return Expr("bool", "defined", name)
 
     def _e_gethostbyname(self) -> Expr:
         self.expect("(", "left parenthesis expected.")
-        name = self.string("expecting a string.")
+        name = self.string('Expecting quoted literal: "foo.example.com"')
         self.expect(")", "right parenthesis expected.")
         return Expr("data", "host", name)

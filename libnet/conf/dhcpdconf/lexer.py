@@ -90,6 +90,7 @@ class Lexer:
         self._text = text
         self._at = 0
         self._line = 1
+        self._of_word = 1  # line of the last word: the end of the file is counted to it
         self._again = False
         self._peeked: Token | None = None
         self._read = 0
@@ -133,7 +134,7 @@ class Lexer:
             if found is None:
                 self._read = len(text)
                 return Token(
-                    EOF, "", len(text), self._line, again=bool(self._again), read=self._read
+                    EOF, "", len(text), self._of_word, again=bool(self._again), read=self._read
                 )
             kind, start, end = found.lastgroup, self._at, found.end()
             if kind == "space":
@@ -159,7 +160,7 @@ class Lexer:
     def _made(
         self, kind: int, value: str, start: int, line: int, again: bool, end: int, read: int
     ) -> Token:
-        self._at, self._read = end, min(read, len(self._text))
+        self._at, self._read, self._of_word = end, min(read, len(self._text)), line
         return Token(kind, value, start, line, again=again, read=self._read)
 
     def _string(self, at: int) -> tuple[str, int]:

@@ -88,7 +88,35 @@ _PEER_NUMBERS: Final = (
 )
 _PLAIN: Final = ("option", "authoritative", "not", "no")
 # Words of the language that begin no statement, where any other word is taken for a variable.
-_TYPE_WORDS: Final = ("domain-name", "text", "string", "integer", "boolean", "array", "of")
+_RESERVED: Final = (
+    *(
+        "domain-name",
+        "text",
+        "string",
+        "integer",
+        "boolean",
+        "array",
+        "of",
+        "elsif",
+        "else",
+        "case",
+    ),
+    *("netmask", "and", "or", "if", "code", "space", "width", "members", "clients", "peer"),
+)
+# Declarations behind which no parameters are looked for.
+_DECLARES: Final = (
+    *(
+        "host",
+        "group",
+        "shared-network",
+        "subnet",
+        "class",
+        "subclass",
+        "vendor-class",
+        "user-class",
+    ),
+    *("include", "key", "zone"),
+)
 _EVENTS: Final = ("commit", "release", "expiry", "transmission")
 
 
@@ -120,6 +148,7 @@ class Parser(Reader):
         super().__init__(text, file, config)
         self._opener, self._level = opener, level
         self._executable = False  # the statement at hand is not a declaration
+        self._declared = False  # there has been a declaration in the block at hand
 
     # -- blocks
 
@@ -139,13 +168,18 @@ class Parser(Reader):
         """Read one statement; after a complaint go on behind it."""
         try:
             self._statement(scope, into)
-        except Skip:
-            self._skip(scope.kind == "top")
-            if self._executable:
+        except Skip as exc:
+            if not exc.done:
+                self._skip(scope.kind == "top")
+            if self._executable and not exc.said:
                 # The original comes back from such a statement with nothing, finds that odd, and
                 # passes over the next one too.
-                self.warn("expecting a parameter or declaration")
+                self.warn(self._odd())
                 self._skip(scope.kind == "top")
+
+    def _odd(self) -> str:
+        """Return what is wrong with a word that begins nothing."""
+        return f"expecting a {'' if self._declared else 'parameter or '}declaration"
 
     def _skip(self, top: bool) -> None:
         """Pass over what is left of a statement: to a semicolon, or over one block."""
@@ -171,6 +205,7 @@ class Parser(Reader):
     def _block(self, scope: Scope, into: list[Stmt]) -> None:
         """Read statements up to a brace; the opening one has been taken."""
         self.deeper()
+        declared, self._declared = self._declared, False
         try:
             while True:
                 token = self.lex.peek()
@@ -183,6 +218,7 @@ class Parser(Reader):
                     return
                 self._guarded(scope, into)
         finally:
+            self._declared = declared
             self.shallower()
 
     def _open(self, text: str = "expecting left brace.") -> None:
@@ -199,7 +235,10 @@ class Parser(Reader):
         declare = getattr(self, "_d_" + word.replace("-", "_"), None)
         if token.kind == NAME and declare is not None:
             self.lex.next()
-            declare(scope)
+            try:
+                declare(scope)
+            finally:
+                self._declared = self._declared or word in _DECLARES
             return
         if token.kind == NAME:
             perform = getattr(self, "_s_" + word.replace("-", "_"), None)
@@ -217,17 +256,20 @@ class Parser(Reader):
                 self.lex.next()
                 self._change(word, into)
                 return
-            if word in _TYPE_WORDS:
-                self.bad("expecting a parameter or declaration")
+            if word in _RESERVED or self.is_operator(token):
+                self.bad(self._odd())
             self.lex.next()
             if self.lex.peek().word == "(":
                 self.lex.next()
                 into.append(Stmt("eval", Expr("any", "call", token.text, self._arguments())))
                 self.semi()
                 return
+            if self.taken(";"):  # a variable, looked at
+                into.append(Stmt("eval", Expr("any", "variable", token.text)))
+                return
             self.lex.next()
             self.bad("semicolon expected.")
-        self.bad("expecting a parameter or declaration")
+        self.bad(self._odd())
 
     # -- declarations
 
@@ -332,7 +374,7 @@ class Parser(Reader):
             )
         if kind is None:
             self.bad("expecting a network hardware type")
-        octets = self.octets()
+        octets = self.octets(text="expecting numeric value.")
         if len(octets) > 16:
             self.bad("hardware address too long")
         if scope.hardware is not None:
@@ -433,7 +475,7 @@ class Parser(Reader):
         name = self.string("Expecting class name")
         found = self.config.classes.get(name)
         if found is None:
-            self.bad(f"no such class: {name}")
+            self.bad(f"no class named {name}")
         token = self.lex.next()
         if token.kind == STRING:
             value = token.text.encode("latin-1", "replace")
@@ -456,16 +498,16 @@ class Parser(Reader):
         if not isinstance(scope, ClassDecl):
             self.bad("expecting a parameter or declaration")
         if self.taken("if"):
-            scope.match_if = self.boolean()
+            scope.match_if = self.boolean("expecting boolean expr.", said=True)
         else:
-            scope.match = self.data()
+            scope.match = self.data("expecting data expr.")
         self.semi()
 
     def _d_spawn(self, scope: Scope) -> None:
         if not isinstance(scope, ClassDecl):
             self.bad("expecting a parameter or declaration")
         self.expect("with", "expecting with after spawn")
-        scope.match = self.data()
+        scope.match = self.data("expecting data expr.")
         scope.spawn = True
         self.semi()
 
@@ -672,7 +714,7 @@ class Parser(Reader):
         kind = PARAMS[name]
         value: object
         if self.taken("="):
-            value = self.expression()
+            value = self.expression(self._odd(), said=True)
             if value.kind == "bool":
                 self.bad("Expecting a data expression.")
         elif kind in ("T", "n"):
@@ -749,7 +791,7 @@ class Parser(Reader):
             self._space(scope)
             return
         first = self.lex.next()
-        if first.kind not in (NAME, NUMBER):
+        if first.kind != NAME:
             self.bad("expecting identifier after option keyword.")
         space, name, at = "dhcp", first.text, first
         if self.taken("."):
@@ -771,9 +813,7 @@ class Parser(Reader):
             return
         option = self.config.spaces[space].find(name)
         if option is None:
-            if space == "dhcp":
-                self.bad(f"unknown option dhcp.{name}", at)
-            self.bad(f"no option named {name} in space {space}", at)
+            self.bad(f"unknown option {first.text if at is not first else space}.{name}", at)
         self._option_value("=", option, into)
         if isinstance(scope, HostDecl) and option.full_name() == "dhcp-client-identifier":
             stmt = into.pop()  # tells who the client is, not what it is told
@@ -787,7 +827,7 @@ class Parser(Reader):
 
     def _option_value(self, how: str, option: OptionDef, into: list[Stmt]) -> None:
         if self.taken("="):
-            value = self.data()
+            value = self.data(self._odd())
         elif self.lex.peek().word == ";":  # taken for the value; what follows is complained of
             self.lex.next()
             self.semi()
@@ -969,37 +1009,82 @@ class Parser(Reader):
 
     # -- executable statements
 
-    def _body(self, scope: Scope) -> list[Stmt]:
-        self._open("left brace expected.")
+    def _body(self, scope: Scope, missing: str = "left brace expected.") -> list[Stmt]:
+        """Read the block of an `if` or of an event: statements, no declarations."""
+        self.expect("{", missing, said=True)
         body: list[Stmt] = []
-        self._block(scope, body)
+        self.deeper()
+        try:
+            while not self.taken("}"):
+                self._inner(scope, body)
+        finally:
+            self.shallower()
         return body
 
+    def _inner(self, scope: Scope, into: list[Stmt]) -> None:
+        """Read one statement of such a block; a mistake in it ends the block and what it belongs to."""
+        token = self.lex.peek()
+        if token.kind != NAME or hasattr(self, "_d_" + token.word.replace("-", "_")):
+            self.lex.next()
+            self.bad("right brace expected.")
+        executable = self._executable
+        try:
+            self._statement(scope, into)
+        except Skip as exc:
+            if not exc.done:
+                self._skip(top=False)
+            if exc.said:
+                self._close()
+                raise Skip(said=True, done=True) from None
+            if self.lex.peek().word != "}":
+                self.lex.next()
+                self.bad("right brace expected.")
+        finally:
+            self._executable = executable
+
+    def _close(self) -> None:
+        """Pass over what is left of a block."""
+        while self.lex.peek().kind != EOF and not self.taken("}"):
+            self.lex.next()
+
     def _s_if(self, scope: Scope, into: list[Stmt]) -> None:
-        branches: list[tuple[Expr | None, list[Stmt]]] = [(self.boolean(), self._body(scope))]
+        branches: list[tuple[Expr | None, list[Stmt]]] = [(self._test(), self._body(scope))]
         while True:
             if self.taken("elsif"):
-                branches.append((self.boolean(), self._body(scope)))
+                branches.append((self._test(), self._body(scope)))
             elif self.taken("else"):
                 if self.taken("if"):
-                    branches.append((self.boolean(), self._body(scope)))
+                    branches.append((self._test(), self._body(scope)))
                     continue
-                branches.append((None, self._body(scope)))
+                branches.append((None, self._body(scope, "left brace or if expected.")))
                 break
             else:
                 break
         into.append(Stmt("if", branches))
 
+    def _test(self) -> Expr:
+        try:
+            return self.boolean()
+        except Skip as exc:
+            raise Skip(done=exc.done) from None
+
     def _s_switch(self, scope: Scope, into: list[Stmt]) -> None:
-        self.expect("(", "left parenthesis expected.")
-        what = self.expression()
-        self.expect(")", "right parenthesis expected.")
-        self._open()
+        self.expect("(", "expecting left brace.", said=True)
+        what = self.expression("expecting data or numeric expression.", said=True)
+        self.expect(")", "right paren expected.", said=True)
+        self.expect("{", "left brace expected.", said=True)
         branches: list[tuple[Expr | None, list[Stmt]]] = []
         self.deeper()
         try:
             while not self.taken("}"):
                 self._case(scope, branches, numeric=what.kind == "number")
+        except Skip as exc:
+            if not exc.said:
+                raise
+            if not exc.done:
+                self._skip(top=False)
+                self._close()
+            raise Skip(said=True, done=True) from None
         finally:
             self.shallower()
         into.append(Stmt("switch", what, branches))
@@ -1013,8 +1098,8 @@ class Parser(Reader):
             if numeric and self.lex.peek().kind == NUMBER:  # `2:` begins no list of octets here
                 label = Expr("number", "const", self.value_of(self.lex.next()))
             else:
-                label = self.expression()
-            self.expect(":", "colon expected.")
+                label = self.expression("expecting data expression.", said=True)
+            self.expect(":", "colon expected.", said=True)
             branches.append((label, []))
         elif token.word == "default":
             self.lex.next()
@@ -1024,9 +1109,9 @@ class Parser(Reader):
             self.bad("unexpected end of file")
         elif not branches:
             self.lex.next()
-            self.bad("expecting case or default.")
+            self.bad("right brace expected.")
         else:
-            self._guarded(scope, branches[-1][1])
+            self._inner(scope, branches[-1][1])
 
     def _s_break(self, _scope: Scope, into: list[Stmt]) -> None:
         into.append(Stmt("break"))
@@ -1037,22 +1122,20 @@ class Parser(Reader):
         while True:
             word = self.lex.next().word
             if word not in _EVENTS:
-                self.bad("expecting a lease event.")
+                self.bad("expecting a lease event type", said=True)
             events.append(word)
             if not self.taken("or"):
                 break
         into.append(Stmt("on", tuple(events), self._body(scope)))
 
     def _s_set(self, _scope: Scope, into: list[Stmt]) -> None:
-        name = self.name("expecting identifier.")
-        if self.taken("="):
-            into.append(Stmt("set", name, self.expression()))
-        else:
-            self.bad("expecting '=' in set statement.")
+        name = self.variable()
+        self.expect("=", "expecting '=' in set statement.", said=True)
+        into.append(Stmt("set", name, self.expression()))
         self.semi()
 
     def _s_define(self, scope: Scope, into: list[Stmt]) -> None:
-        name = self.name("expecting identifier.")
+        name = self.variable()
         if self.taken("="):
             into.append(Stmt("set", name, self.expression()))
             self.semi()
@@ -1068,29 +1151,38 @@ class Parser(Reader):
         self.config.functions[name] = (names, self._body(scope))
 
     def _s_unset(self, _scope: Scope, into: list[Stmt]) -> None:
-        into.append(Stmt("unset", self.name("expecting identifier.")))
+        into.append(Stmt("unset", self.variable()))
         self.semi()
 
     def _s_log(self, _scope: Scope, into: list[Stmt]) -> None:
-        self.expect("(", "left parenthesis expected.")
+        self.expect("(", "left parenthesis expected.", said=True)
         priority = "info"
         if self.lex.peek().word in ("fatal", "error", "info", "debug"):
             priority = self.lex.next().word
-            self.expect(",", "comma expected.")
-        what = self.expression()
-        self.expect(")", "right parenthesis expected.")
+            self.expect(",", "comma expected.", said=True)
+        what = self.expression("expecting data expression.", said=True)
+        if what.kind == "bool":
+            self.bad("Expecting a data expression.", said=True)
+        self.expect(")", "right parenthesis expected.", said=True)
         into.append(Stmt("log", priority, what))
         self.semi()
 
     def _s_add(self, _scope: Scope, into: list[Stmt]) -> None:
-        name = self.string("expecting class name.")
+        token = self.lex.next()
+        if token.kind != STRING:
+            self.bad("expecting class name.", said=True)
+        name = token.text
         if name not in self.config.classes:
-            self.bad(f"unknown class {name}.")
+            self.bad(f"class {name}: not found", said=True)
         into.append(Stmt("add", name))
         self.semi()
 
     def _s_return(self, _scope: Scope, into: list[Stmt]) -> None:
-        into.append(Stmt("return", self.expression()))
+        into.append(Stmt("return", self.expression("expecting data expression.")))
+        self.semi()
+
+    def _s_eval(self, _scope: Scope, into: list[Stmt]) -> None:
+        into.append(Stmt("eval", self.expression("expecting data expression.")))
         self.semi()
 
     def _s_execute(self, _scope: Scope, _into: list[Stmt]) -> None:
