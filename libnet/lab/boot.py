@@ -436,14 +436,15 @@ class Boot:
         if len(argv) != 3:
             self._complain(line.line, "usage: procmgr_symlink target link")
             return
-        os_link(self.host, argv[1], self._where(os.path.normpath(argv[2])))
+        # The process manager's directory is the root.
+        os_link(self.host, argv[1], self._where(rooted(argv[2])))
 
     def _reopen(self, line: Line, argv: list[str]) -> None:
         path = argv[1] if len(argv) > 1 else ""
         if path.startswith("/dev/") and not os.path.isfile(self.host.file(path)):
             path = ""  # a serial line or a console: there is one console, and it stays
         try:
-            self.host.reopen(path)
+            self.host.reopen(path and self._where(rooted(path)))
         except OSError as exc:
             self._complain(line.line, f"reopen {path}: {from_host(exc).strerror}")
 
@@ -484,6 +485,15 @@ def file_sources(directory: str) -> Sources:
 def no_sources(path: str, attrs: dict[str, str]) -> str | None:
     """Find nothing: a buildfile given as a text stands alone."""
     return None
+
+
+def rooted(path: str) -> str:
+    """Return *path* as seen from the root, where the process manager is.
+
+    >>> rooted("a/../b"), rooted("//dev/x")
+    ('/b', '/dev/x')
+    """
+    return os.path.normpath("/" + path.lstrip("/"))
 
 
 def os_link(host: BootHost, target: str, place: str) -> None:
