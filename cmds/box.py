@@ -196,6 +196,8 @@ def boot(
             return describe(ctx, file)
         paths = box_of(ctx, name)
         if ctx.environ.get("IOPKT_VIEW") and ctx.environ.get("IOPKT_BOX") == paths.name:
+            if force:
+                raise Fail(f"{name}: the power of a box cannot be cut from within")
             return boot_here(ctx, file, strict=strict, verbose=verbose)
         read_buildfile(file)  # nothing is started for a file that is none
     except BadBuildfile as exc:
@@ -256,7 +258,7 @@ def boot_here(ctx: Ctx, file: str, *, strict: bool, verbose: bool) -> int:
 
 def describe(ctx: Ctx, file: str) -> int:
     """Print the files, variables and commands of a buildfile."""
-    from libnet.conf.buildfile import parse_script
+    from libnet.conf.buildfile import INLINE, parse_script
 
     image = read_buildfile(file)
     for key, value in image.variables().items():
@@ -265,6 +267,9 @@ def describe(ctx: Ctx, file: str) -> int:
         if not (entry.script or entry.boot):
             ctx.stdout.write(f"{entry.type} {entry.place}\n")
     for entry in image.scripts:
+        if entry.kind != INLINE:
+            ctx.stdout.write(f"script {entry.text or entry.path}\n")
+            continue
         for line in parse_script(entry.text, image.name, entry.text_line):
             ctx.stdout.write(f"{line.line}: {line.text}\n")
     return 0

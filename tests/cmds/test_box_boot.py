@@ -163,3 +163,16 @@ def test_programs_are_found_where_the_original_has_them(player, tmp_path):
     script.write_text(PATHS)
     out, status = player.host(["box", "run", "T", "--", "sh", str(script)])
     assert (out, status) == ("1\nmount: Can't mount lsm-none.so (type io-pkt)\n", 0)
+
+
+def test_a_box_is_not_cut_off_from_within(player, tmp_path):
+    image = tmp_path / "x.build"
+    image.write_text("[+script] .script = start.txt\n")
+    (tmp_path / "start.txt").write_text("echo from a file beside it\n")
+    inside = ["box", "run", "T", "--", "box", "boot"]
+    assert player.host([*inside, "-f", "T", str(image)]) == (
+        "box: T: the power of a box cannot be cut from within\n",
+        1,
+    )
+    assert player.host([*inside, "T", str(image)]) == ("from a file beside it\n", 0)
+    assert player.host(["box", "boot", "-n", "T", str(image)]) == ("script start.txt\n", 0)
