@@ -121,17 +121,13 @@ nameserver_192.168.20.1
 [Desk]# sockstat -4n | grep -c 192.168.20.41.68
 1
 [Desk]# kill $(sockstat -4n | awk '/192.168.20.41.68/ {print $3}')
-[Desk]# waitfor /nothing 1
-...
-[status 1]
+[Desk]# while ifconfig wm0 | grep -q inet; do sleep 0.1; done
 [Desk]# ifconfig wm0 | grep inet
 [status 1]
 
 == 4.23 the server by the client's name
 [Gate]# kill $(cat /var/run/dhcpd.pid)
-[Gate]# waitfor /nothing 1
-...
-[status 1]
+[Gate]# while test -e /var/run/dhcpd.pid; do sleep 0.1; done
 [Gate]# dhcpcd -q -cf /etc/dhcpd.conf wm0
 [Desk]# dhcp.client -i wm0 -u
 [Desk]# ifconfig wm0 | grep inet

@@ -318,3 +318,16 @@ def test_a_host_declaration_gives_its_address(bare):
     text = (bare.directory / "dhclient.leases").read_text()
     assert 'filename "boot.ifs";' in text
     assert 'option host-name "toast";' in text
+
+
+@needs_dhclient
+def test_an_address_that_answers_is_not_offered(bare):
+    bare.player.add_box("S", ["i82544:lan0"])
+    bare.player.add_box("Squatter", ["i82544:lan0"])
+    bare.box("S", "io-pkt-v4-hc -d i82544 && ifconfig wm0 10.77.3.1/24")
+    bare.box("Squatter", "io-pkt-v4-hc -d i82544 && ifconfig wm0 10.77.3.100/24")
+    _tap(bare)
+    bare.serve("S", conf=CONF.replace("ping-check off;", "ping-check on;"))
+    bare.start(_dhclient(bare, "-d", "-1"))
+    bare.wait_noted(r"BOUND 10\.77\.3\.101 ")
+    bare.wait_logged("S", r"Abandoning IP address 10\.77\.3\.100: pinged before offer")
