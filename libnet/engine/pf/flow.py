@@ -44,19 +44,67 @@ SPOKEN: Final = {IPPROTO_UDP: p.PFTM_UDP_MULTIPLE, IPPROTO_TCP: p.PFTM_TCP_ESTAB
 _PF_DIR: Final = {PFIL_IN: p.PF_IN, PFIL_OUT: p.PF_OUT}
 
 
+class Change:
+    """What a translated state makes of one end of its packets, all that it takes known before.
+
+    Checksums are mended as RFC 1624 has it, equation 3: what is added to their complement is the same
+    for each packet.
+    """
+
+    __slots__ = ("_addr", "_at", "_first", "_ip", "_l4", "_port", "_udp")
+
+    def __init__(self, state: State, direction: int) -> None:
+        self._first = direction == PFIL_OUT
+        old, new = (state.lan, state.gwy) if self._first else (state.gwy, state.lan)
+        self._addr, self._port = new[0].to_bytes(4, "big"), new[1].to_bytes(2, "big")
+        words = [(old[0] >> shift & 0xFFFF, new[0] >> shift & 0xFFFF) for shift in (16, 0)]
+        self._ip = sum((one ^ 0xFFFF) + two for one, two in words if one != two)
+        self._l4 = self._ip + (old[1] ^ 0xFFFF) + new[1]
+        self._udp = state.proto == IPPROTO_UDP
+        self._at = 26 if self._udp else 36
+
+    def apply(self, data: bytes) -> bytes:
+        """Return packet *data*, which has no IP options, with that end changed."""
+        ip, l4, at = data[10:12], data[self._at : self._at + 2], self._at
+        if self._ip:
+            ip = _mended(ip, self._ip)
+        if not self._udp:
+            l4 = _mended(l4, self._l4)
+        elif l4 != b"\0\0":
+            l4 = _mended(l4, self._l4)
+            if l4 == b"\0\0":
+                l4 = b"\xff\xff"
+        if self._first:
+            ends = self._addr + data[16:20] + self._port + data[22:at]
+        else:
+            ends = data[12:16] + self._addr + data[20:22] + self._port + data[24:at]
+        return data[:10] + ip + ends + l4 + data[at + 2 :]
+
+
+def _mended(cksum: bytes, delta: int) -> bytes:
+    total = (cksum[0] << 8 | cksum[1]) ^ 0xFFFF
+    total += delta
+    total = (total & 0xFFFF) + (total >> 16)
+    total = (total & 0xFFFF) + (total >> 16)
+    return (total ^ 0xFFFF).to_bytes(2, "big")
+
+
 class Path:
     """The packets of one plain state that pass one hook on one interface.
 
     direction  PFIL_IN or PFIL_OUT       along  whether that is the state's own direction
     src, dst   of TCP: the sending side and the other; src is None for UDP
     scrub, mask, strict, longest   what scrub rules want looked at and counted, see norm.Still
+    change     the translation of its packets, or None       flow  the flow that it is part of
     packets, octets, last   not counted yet: how many, how much, second of the last one
     """
 
     __slots__ = (
         "along",
+        "change",
         "direction",
         "dst",
+        "flow",
         "ifp",
         "kif",
         "last",
@@ -76,6 +124,8 @@ class Path:
     ) -> None:
         self.state, self.direction, self.ifp, self.kif = state, direction, ifp, kif
         self.scrub = scrub
+        self.change = Change(state, direction) if state.translated else None
+        self.flow: PfFlow | None = None
         self.mask = _FRAGMENT if scrub is None else scrub.mask
         self.strict = scrub is not None and scrub.strict
         self.longest = 0xFFFF if scrub is None else scrub.longest
@@ -102,8 +152,7 @@ class Path:
                 counted.append(self.scrub.rule)
         if state.anchor is not None and state.anchor is not rule:
             counted.append(state.anchor)
-        if state.src_node is not None:
-            counted.append(state.src_node)
+        counted += [one for one in (state.nat_rule, state.src_node, state.nat_src_node) if one]
         out = self.direction == PFIL_OUT
         for one in counted:
             if out:
@@ -136,6 +185,8 @@ class Path:
 class PfFlow(Ipflow):
     """One direction of one forwarded connection.
 
+    key       octets that come in
+    change    the translation, or None
     first     version, header length and type of service, as octets
     one, two  the paths that its packets take in and out
     octets    of packets that are not counted yet      counted  packets that are
@@ -144,17 +195,25 @@ class PfFlow(Ipflow):
     """
 
     __slots__ = (
-        "bits", "counted", "first", "ifp", "last", "longest", "octets", "one", "proto", "strict",
-        "two",
+        "bits", "change", "counted", "first", "ifp", "key", "last", "longest", "octets", "one",
+        "proto", "strict", "two",
     )  # fmt: skip
 
     def __init__(
-        self, header: bytes, rt: Rtentry, arp: Rtentry, tos: int, one: Path, two: Path
+        self,
+        key: bytes,
+        header: bytes,
+        rt: Rtentry,
+        arp: Rtentry,
+        tos: int,
+        one: Path,
+        two: Path,
     ) -> None:
         super().__init__(header, rt.ifp, rt.mtu or rt.ifp.mtu)
         self.rt, self.arp = rt, arp
         self.first = bytes((0x45, tos))
-        self.one, self.two = one, two
+        self.key, self.one, self.two = key, one, two
+        self.change = one.change or two.change
         self.proto, self.ifp = one.proto, one.ifp
         self.bits = (one.mask | two.mask) >> 8
         self.strict = one.strict or two.strict
@@ -182,6 +241,10 @@ class PfFlows(IpflowCache):
         self._slow: Callout | None = None
         self._other = pf.stack.ip.flow
         self.open = False
+        # What the last packet has gone by, and what bore it in: create() is about it.
+        self.last_in: Path | None = None
+        self.last_out: Path | None = None
+        self.last_key = b""
         self.send_on = self._make()
 
     # -- paths
@@ -211,6 +274,8 @@ class PfFlows(IpflowCache):
             if scrub is None:
                 return None
         state.cached = True
+        if path is not None and path.flow is not None:
+            self._end(path.flow.key)
         path = table[key] = Path(state, direction, ifp, kif, scrub)
         return path
 
@@ -218,11 +283,10 @@ class PfFlows(IpflowCache):
         """End paths and flows of *state*: it has gone, or is about to change."""
         state.cached = False
         for direction, key in ((PFIL_IN, state.key_in), (PFIL_OUT, state.key_out)):
-            flow = self.conns.get(key)
-            if flow is not None and (flow.one.state is state or flow.two.state is state):
-                self._end(key)
             path = self.paths[direction].get(key)
             if path is not None and path.state is state:
+                if path.flow is not None:
+                    self._end(path.flow.key)
                 del self.paths[direction][key]
                 # At once: a state that ends lets go of its source nodes.
                 self._fold(path)
@@ -304,8 +368,11 @@ class PfFlows(IpflowCache):
             flow.octets += length
             flow.last = clock.now
             ofp = flow.ofp
+            packet = header.to_bytes(20, "big") + frame[34:]
+            if flow.change is not None:
+                packet = flow.change.apply(packet)
             try:
-                ofp.enqueue(flow.header + header.to_bytes(20, "big") + frame[34:])
+                ofp.enqueue(flow.header + packet)
             except NetError as exc:
                 stack.drop(None, "ip", "cantforward", exc.symbol)
             else:
@@ -344,22 +411,28 @@ class PfFlows(IpflowCache):
         if self._generation != self.stack.route.generation or self._hooks != head.generation:
             self.invalidate_all()
             self._generation, self._hooks = self.stack.route.generation, head.generation
-        key = m.data[12:24]
+        one, two, key = self.last_in, self.last_out, self.last_key
+        if (
+            one is None
+            or two is None
+            or one.state is two.state
+            or one.ifp is not m.rcvif
+            or two.ifp is not rt.ifp
+            or (one.change is not None and two.change is not None)
+        ):
+            return
         # When all places are taken, one becomes free as an idle flow ends.
         if key in self.conns or self.count >= self.ip.maxflows:
             return
         ways = self.ways(rt, m)
         if ways is None:
             return
-        one = self.path(key, m.proto, PFIL_IN, m.rcvif)
-        two = self.path(key, m.proto, PFIL_OUT, rt.ifp)
-        if one is None or two is None or one.state is two.state:
-            return
         if one.src is not None and not (
             two.src is not None and one.src.alike(two.src) and one.dst.alike(two.dst)
         ):
             return
-        flow = PfFlow(ways[1], rt, ways[0], m.tos, one, two)
+        flow = PfFlow(key, ways[1], rt, ways[0], m.tos, one, two)
+        one.flow = two.flow = flow
         flow.idle = self.stack.clock.now + IPFLOW_TIMEOUT_S
         self.conns[key] = flow
         self.count += 1
@@ -368,6 +441,7 @@ class PfFlows(IpflowCache):
 
     def _end(self, key: bytes, _tos: int = 0) -> None:
         flow = self.conns.pop(key)
+        flow.one.flow = flow.two.flow = None
         self.count -= 1
         self._count(flow)
         self.settle(flow)

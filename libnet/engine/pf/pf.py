@@ -349,13 +349,22 @@ class Pf:
                         src.seqlo = seqlo + reach - room & _M
             elif size < 40 or not in_window(src, path.dst, data, size):
                 return slow(m, path.kif, direction)
+            if path.change is not None:
+                if m.csum_flags:
+                    return slow(m, path.kif, direction)
+                m.data = path.change.apply(data)
             if not path.packets:
                 dirty.append(path)
             path.packets += 1
             path.octets += size
             path.last = clock.now
-            if inbound and flows.open:
+            if not flows.open:
+                return m
+            if inbound:
                 m.flags |= M_CANFASTFWD
+                flows.last_in, flows.last_out, flows.last_key = path, None, data[12:24]
+            else:
+                flows.last_out = path
             return m
 
         return hook

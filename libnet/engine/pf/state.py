@@ -113,7 +113,7 @@ class State:
     src, dst        the side that the direction calls source, and the other
     last            second of the last packet       timeout   PFTM_* it is on
     packets, octets [in the state's direction, the other way]
-    plain           nothing is to be done to its packets but to count them
+    plain           nothing is to be done to its packets but to check, translate and count them
     cached          whether it may have paths (see flow)
     next_lan, next_gwy   states of the same key on other interfaces
     """
@@ -190,10 +190,9 @@ class State:
         rule, nat = self.rule, self.nat_rule
         self.translated = self.lan != self.gwy
         self.plain = not (
-            self.translated
-            or self.log
+            self.log
             or self.tag
-            or nat is not None
+            or (nat is not None and nat.tables)
             or rule.rt
             or rule.qid
             or rule.rtableid >= 0

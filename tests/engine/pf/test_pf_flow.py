@@ -19,6 +19,7 @@ from tests.engine.pf.pflab import (
     A,
     B,
     PfLab,
+    Seen,
     connect,
     echo,
     ip4,
@@ -221,6 +222,47 @@ pass out on wm1 keep state
 """
 
 
+TRANSLATED = """\
+nat on wm1 from 10.0.0.0/24 to any -> (wm1)
+block in from 192.168.0.0/16
+pass in on wm0 keep state
+pass out on wm1 keep state
+"""
+STATIC = """\
+scrub in all
+nat pass on wm1 proto udp from 10.0.0.0/24 to any -> 10.0.1.77 static-port
+binat on wm1 proto tcp from 10.0.0.9 to any -> 10.0.1.78
+pass
+"""
+REDIRECTED = """\
+rdr on wm0 proto udp from any to 10.0.1.9 port 53 -> 10.0.1.10 port 5353
+rdr on wm0 proto tcp from any to 10.0.1.9 -> 10.0.1.10
+pass
+"""
+
+
+def sent_to(packet: bytes, addr: int, port: int) -> bytes:
+    """Return a packet without IP options, to another destination."""
+    body = bytearray(packet[20:])
+    body[2:4] = port.to_bytes(2, "big")
+    src, proto = int.from_bytes(packet[12:16], "big"), packet[9]
+    at = 6 if proto == 17 else 16
+    body[at : at + 2] = b"\0\0"
+    cksum = in4_cksum(src, addr, proto, bytes(body)) or (0xFFFF if proto == 17 else 0)
+    body[at : at + 2] = cksum.to_bytes(2, "big")
+    off = int.from_bytes(packet[6:8], "big")
+    return ip4(src, addr, proto, bytes(body), ttl=packet[8], off=off, tos=packet[1])
+
+
+def sent_from(packet: bytes, addr: int, port: int) -> bytes:
+    """Return a packet without IP options, from another source."""
+    swapped = bytearray(packet)
+    swapped[12:16] = addr.to_bytes(4, "big")
+    swapped[20:22] = port.to_bytes(2, "big")
+    dst, dport = int.from_bytes(packet[16:20], "big"), int.from_bytes(packet[22:24], "big")
+    return sent_to(bytes(swapped), dst, dport)
+
+
 def twisted(packet: bytes, dice: random.Random) -> bytes:
     """Return a segment with an odd header that ordinary hosts do not send."""
     body = bytearray(packet[20:])
@@ -294,10 +336,19 @@ def played(
     lab.run(f"sysctl -w net.inet.ip.maxflows={maxflows}")
     lab.rules(rules)
     seen: list[object] = []
+    hosts: dict[tuple[int, int], Seen] = {}  # how a connection looks on the right
     for count, (side, packet, wait) in enumerate(script(seed)):
+        conn = packet[9], int.from_bytes(packet[20:22] if side == "left" else packet[22:24], "big")
+        if side == "right" and conn in hosts:
+            as_seen = hosts[conn]
+            packet = sent_to(packet, as_seen.src, as_seen.sport)
+            packet = sent_from(packet, as_seen.dst, as_seen.dport)
         (lab.left if side == "left" else lab.right).send(packet)
         seen += [("left", p.raw) for p in lab.left.take()]
-        seen += [("right", p.raw) for p in lab.right.take()]
+        out = lab.right.take()
+        if side == "left" and out:
+            hosts[conn] = out[0]
+        seen += [("right", p.raw) for p in out]
         if wait:
             lab.wait(wait)
         if count % 25 == 0:
@@ -307,7 +358,7 @@ def played(
     return seen, fastforwarded(lab)
 
 
-@pytest.mark.parametrize("rules", [RULES, COUNTED, SCRUBBED], ids=["plain", "counted", "scrubbed"])
+@pytest.mark.parametrize("rules", [RULES, COUNTED, SCRUBBED, TRANSLATED, STATIC, REDIRECTED])
 @pytest.mark.parametrize("seed", range(6))
 def test_with_flows_and_without_everything_is_the_same(seed, rules):
     slow, none = played(seed, 0, rules=rules)
