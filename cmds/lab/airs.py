@@ -106,11 +106,11 @@ def live(directory: str) -> list[tuple[str, int, str]]:
 
 
 def label_of(nic: str) -> str:
-    """Return the label of BOX:NIC. Raises LabError."""
-    box, colon, name = nic.partition(":")
+    """Return the label of BOX:NIC, or of BOX.NIC as lab status prints it. Raises LabError."""
+    box, mark, name = nic.partition(":") if ":" in nic else nic.rpartition(".")
     label = f"{box}.{name}"
     try:
-        if not (box and colon and name):
+        if not (box and mark and name):
             raise ValueError("BOX:NIC is wanted")
         port_name(label, 0)
     except ValueError as exc:

@@ -82,10 +82,11 @@ def cable(ctx: Ctx, nic: str, state: str) -> None:
     from libnet.media.datagram import LINK
     from libnet.media.unixseg import port_name, tell, write_cable
 
-    box, colon, name = nic.partition(":")
+    # As it is described, or as lab status prints it.
+    box, mark, name = nic.partition(":") if ":" in nic else nic.rpartition(".")
     label = f"{box}.{name}"
     try:
-        if not (box and colon and name):
+        if not (box and mark and name):
             raise ValueError("BOX:NIC is wanted")
         port_name(label, 0)
     except ValueError as exc:

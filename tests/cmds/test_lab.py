@@ -237,7 +237,7 @@ def test_a_cable_is_pulled_and_plugged_in(lab, box):
     assert box.until(lambda: told == [False])
     lab("status")
     assert "cables down: A:wm0" in lab.out
-    assert lab("cable", "A:wm0", "up") == 0
+    assert lab("cable", "A.wm0", "up") == 0
     assert box.until(lambda: told == [False, True])
     lab("status")
     assert "cables down" not in lab.out
