@@ -2,8 +2,8 @@
 
 In order: scrub, state, translation, filter rules, a new state; then options, tags, queue, route-to, log
 and counters. A packet that has a state sees no rule. The hook itself handles the plain case, an
-established UDP or TCP state with nothing to be done but counting, in a few dict gets; everything else
-goes by way of a Pd.
+established UDP or TCP state whose packets are but checked, translated and counted, by its path (see
+flow); everything else goes by way of a Pd.
 
 Not here: pfsync, rtables other than the one there is, and route labels, which NetBSD's routes do not
 bear. IPv6 has hook6(); its answers leave by `output6` and its routes are asked for by `route6`, slots
