@@ -63,6 +63,28 @@ don't know what to do about this.
 exiting.
 [status 1]
 
+== 4.24 a relay to the server of the provider
+[Far]# io-pkt-v4-hc -d i82544
+[Far]# ifconfig wm0 10.42.42.42/24
+[Far]# route add -net 10.77.3.0/24 10.42.42.1
+add net 10.77.3.0: gateway 10.42.42.1
+[Far]# printf '%s\n' \
+  'subnet 10.42.42.0 netmask 255.255.255.0 { }' \
+  'subnet 10.77.3.0 netmask 255.255.255.0 {' \
+  '    range 10.77.3.100 10.77.3.110;' \
+  '    option routers 10.77.3.1;' \
+  '}' >/etc/dhcpd.conf
+[Far]# mkdir -p /var/state/dhcp /var/run; touch /var/state/dhcp/dhcpd.leases
+[Far]# dhcpd -q wm0
+[Relay]# io-pkt-v4-hc -d i82544
+[Relay]# ifconfig wm0 10.77.3.1/24
+[Relay]# ifconfig wm1 10.42.42.1/24
+[Relay]# sysctl -w net.inet.ip.forwarding=1
+net.inet.ip.forwarding: 0 -> 1
+[Relay]# dhcrelay -q -i wm0 10.42.42.42
+[Near]# io-pkt-v4-hc -d i82544
+[Near]# dhcp.client -i wm0
+
 == 4.23 the gateway gives addresses
 [Gate]# mkdir -p /var/state/dhcp /var/run
 [Gate]# touch /var/state/dhcp/dhcpd.leases
@@ -78,6 +100,8 @@ There's already a DHCP server running.
 
 exiting.
 [status 1]
+[Printer]# io-pkt-v4-hc -d i82544
+[Printer]# dhcp.client -i wm0
 [Desk]# io-pkt-v4-hc -d i82544
 [Desk]# dhcp.client -i wm0 -u
 [Desk]# ifconfig wm0 | grep inet
@@ -87,8 +111,7 @@ default            192.168.20.1       UGS...
 [Desk]# head -2 /etc/resolv.conf
 domain soho.com
 nameserver 192.168.20.1
-[Printer]# io-pkt-v4-hc -d i82544
-[Printer]# dhcp.client -i wm0 -u
+[Printer]# if_up -r 30 wm0
 [Printer]# ifconfig wm0 | grep inet
 	inet 192.168.20.2 netmask 0xffffff00 broadcast 192.168.20.255
 [Gate]# cat /var/state/dhcp/dhcpd.leases
@@ -133,27 +156,8 @@ nameserver_192.168.20.1
 [Desk]# ifconfig wm0 | grep inet
 	inet 192.168.20.41 netmask 0xffffff00 broadcast 192.168.20.255
 
-== 4.24 a relay to the server of the provider
-[Far]# io-pkt-v4-hc -d i82544
-[Far]# ifconfig wm0 10.42.42.42/24
-[Far]# route add -net 10.77.3.0/24 10.42.42.1
-add net 10.77.3.0: gateway 10.42.42.1
-[Far]# printf '%s\n' \
-  'subnet 10.42.42.0 netmask 255.255.255.0 { }' \
-  'subnet 10.77.3.0 netmask 255.255.255.0 {' \
-  '    range 10.77.3.100 10.77.3.110;' \
-  '    option routers 10.77.3.1;' \
-  '}' >/etc/dhcpd.conf
-[Far]# mkdir -p /var/state/dhcp /var/run; touch /var/state/dhcp/dhcpd.leases
-[Far]# dhcpd -q wm0
-[Relay]# io-pkt-v4-hc -d i82544
-[Relay]# ifconfig wm0 10.77.3.1/24
-[Relay]# ifconfig wm1 10.42.42.1/24
-[Relay]# sysctl -w net.inet.ip.forwarding=1
-net.inet.ip.forwarding: 0 -> 1
-[Relay]# dhcrelay -q -i wm0 10.42.42.42
-[Near]# io-pkt-v4-hc -d i82544
-[Near]# dhcp.client -i wm0 -u
+== 4.24 the client behind the relay
+[Near]# if_up -r 30 wm0
 [Near]# ifconfig wm0 | grep inet
 	inet 10.77.3.100 netmask 0xffffff00 broadcast 10.77.3.255
 [Near]# ping -c 1 10.42.42.42
