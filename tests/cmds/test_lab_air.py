@@ -115,6 +115,8 @@ def test_places_are_kept_and_shown_and_forgotten(lab):
         assert lab.out == text
     lab("air", "air0", "--exponent", "2")
     lab("place", "A.abc0")  # as status prints it
+    assert lab.out == "A.abc0 in air0: 3 -4.5\n"
+    lab("place", "A:abc0")
     assert lab.out == "A:abc0 in air0: 3 -4.5\n"
     assert lab("place", "A:abc0", "--clear") == 0
     lab("place", "A:abc0")
