@@ -164,6 +164,8 @@ class Keeper:
     def abandon(self, lease: Lease, why: str, settings: Settings) -> None:
         """Give an address to nobody for a while: somebody uses it without a lease."""
         self._lines.say(ERROR, f"Abandoning IP address {inet_ntoa(lease.addr)}: {why}")
+        if lease.state == ACTIVE:
+            self.event(lease, "expiry")
         now = int(self.calendar())
         self.table.let_go(lease)
         lease.hostname = ""

@@ -469,12 +469,18 @@ class Server:
         line = f"BOOTREQUEST from {packet.who(None)}"
         fixed = packet.fixed
         if fixed is not None:
+            request.lease, request.static, request.address = fixed, True, fixed.addr
             settings = self._settings(packet, where(fixed), fixed)
             self._lines.say_all(settings.log)
             if self._forbidden(packet, settings, line):
                 return
+            self._commit_fixed(packet, settings)
             self._lines.say(INFO, line)
             reply = self._writer.message(packet, settings, 0, fixed.subnet, fixed.addr)
+            if not reply.siaddr:
+                # DHCP leaves the field alone then (RFC 2131 4.3.1), a BOOTP client loads from there.
+                server = self._writer.identifier(packet, settings)
+                reply = reply._replace(siaddr=int.from_bytes(server, "big"))
             octets = self._writer.build(packet, settings, reply)
             name = fixed.host.name if fixed.host is not None else "unknown"
             client = ether_ntoa(packet.message.chaddr)
@@ -554,11 +560,19 @@ class Server:
                 self._keeper.hold(lease, request, settings, name)
             elif left is None:
                 self._keeper.bind(lease, request, settings, seconds, one, name)
+        elif kind != d.DHCPOFFER:
+            self._commit_fixed(packet, settings)
         reply = self._writer.message(packet, settings, kind, lease.subnet, lease.addr, seconds)
         self._writer.names(packet, lease, settings)
         octets = self._writer.build(packet, settings, reply)
         out = self._writer.addressed(packet, kind, lease.addr, octets, reply.flags)
         self._finish(packet, lease, settings, kind, (line, name), out)
+
+    def _commit_fixed(self, packet: Packet, settings: Settings) -> None:
+        """Do what is to be done when an address of a host declaration is given."""
+        commit = settings.events.get("commit")
+        if commit:
+            self._lines.say_all(self._resolver.run(commit, packet.request, settings.variables))
 
     def _reusable(self, packet: Packet, lease: Lease, settings: Settings, name: str) -> int | None:
         """Return what is left of a lease too young to be written anew (dhcp-cache-threshold)."""

@@ -161,3 +161,22 @@ def test_the_name_in_the_log_is_that_of_the_last_message():
         "Abandoning IP address 10.9.0.10: declined.",
         f"DHCPDECLINE of 10.9.0.10 from {who} (box) via wm0: abandoned",
     ]
+
+
+def test_events_of_a_fixed_address_and_of_one_that_is_abandoned():
+    text = f"""on commit {{ log (concat ("commit ", binary-to-ascii (10, 8, ".", leased-address))); }}
+      on expiry {{ log ("expiry"); }}
+      host h {{ hardware ethernet {A.hex(":")}; fixed-address 10.9.0.50; }}
+      if static {{ option host-name "fixed"; }}\n"""
+    served = lab(text)
+    offer = served.answer(d.DHCPDISCOVER, A, asks=GIVEN)
+    assert offer.options[12] == b"fixed"
+    assert "commit 10.9.0.50" not in served.log
+    served.answer(d.DHCPREQUEST, A, wanted=offer.yiaddr, server=SERVER)
+    assert served.log[0] == "commit 10.9.0.50"
+    reply = served.answer(0, A)
+    assert served.log[0] == "commit 10.9.0.50"
+    assert (reply.siaddr, reply.options[12]) == (SERVER, b"fixed")
+    addr = served.lease(B)
+    served.send(d.DHCPDECLINE, B, wanted=addr, server=SERVER)
+    assert served.log[:2] == ["Abandoning IP address 10.9.0.10: declined.", "expiry"]
