@@ -168,7 +168,11 @@ class Machine:
         elif op == "switch":
             return self._switch(name, rest[0])  # type: ignore[arg-type]
         elif op == "set":
-            self.variables[str(name)] = self.eval(rest[0])  # type: ignore[arg-type]
+            value = self.eval(rest[0])  # type: ignore[arg-type]
+            if value is None:
+                self.variables.pop(str(name), None)  # there is no such thing as a variable of null
+            else:
+                self.variables[str(name)] = value
         elif op == "unset":
             self.variables.pop(str(name), None)
         elif op == "eval":

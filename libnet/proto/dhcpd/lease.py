@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FREE: Final = "free"
 ACTIVE: Final = "active"
 ABANDONED: Final = "abandoned"
+UNSUITABLE: Final = "Hostname Unsuitable for Printing"  # what stands in the log for such a one
 # States of other servers' files that come to one of ours.
 _AS_FREE: Final = frozenset(("expired", "released", "reset", "backup"))
 _AGENT_NAMES: Final = {1: "circuit-id", 2: "remote-id", 3: "agent-id", 4: "DOCSIS-device-class"}
@@ -105,7 +106,8 @@ class Lease:
         entry.state = self.state
         entry.next_state = FREE if self.state != FREE else ""
         entry.billing = self.billing
-        entry.hardware, entry.uid, entry.hostname = self.hardware, self.uid, self.hostname
+        entry.hardware, entry.uid = self.hardware, self.uid
+        entry.hostname = "" if self.hostname == UNSUITABLE else self.hostname
         entry.bootp, entry.reserved = self.bootp, self.reserved
         for name, value in self.variables.items():
             entry.sets[name] = _value_text(value)

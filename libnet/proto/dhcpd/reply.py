@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from libnet.addr import ether_ntoa, inet_ntoa
 from libnet.conf.leases import NEVER
+from libnet.proto.dhcpd.lease import UNSUITABLE
 from libnet.proto.dhcpd.network import Port
 from libnet.proto.dhcpd.request import Request
 from libnet.proto.dhcpd.scope import Resolver, Settings, fit
@@ -76,10 +77,10 @@ class Packet:
         return int.from_bytes(value, "big") if len(value) == 4 else 0
 
     def client_name(self) -> str:
-        """Return what the client calls itself in this message, without what would upset a log."""
+        """Return what the client calls itself in this message; UNSUITABLE if that upsets a log."""
         value = self.message.options.get(d.DHO_HOST_NAME, b"")
         text = value.rstrip(b"\0").decode("latin-1")
-        return "".join(char if 32 <= ord(char) < 127 else "?" for char in text)
+        return text if text.isascii() and text.isprintable() else UNSUITABLE
 
 
 class Writer:

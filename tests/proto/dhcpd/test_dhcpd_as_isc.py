@@ -180,3 +180,18 @@ def test_events_of_a_fixed_address_and_of_one_that_is_abandoned():
     addr = served.lease(B)
     served.send(d.DHCPDECLINE, B, wanted=addr, server=SERVER)
     assert served.log[:2] == ["Abandoning IP address 10.9.0.10: declined.", "expiry"]
+
+
+def test_a_name_that_cannot_be_printed_is_not_kept():
+    served = lab()
+    served.lease(A, options={12: b"x\x01y"})
+    unsuitable = "(Hostname Unsuitable for Printing)"
+    assert served.log[-1] == f"DHCPACK on 10.9.0.10 to 02:00:00:01:00:01 {unsuitable} via wm0"
+    assert "client-hostname" not in served.disk.text
+
+
+def test_variables_of_null_are_none():
+    served = lab("on commit { set vdr = option vendor-class-identifier; set one = 1; }\n")
+    served.lease(A)
+    assert "set one = %1;" in served.disk.text
+    assert "vdr" not in served.disk.text

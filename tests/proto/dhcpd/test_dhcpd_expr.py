@@ -83,7 +83,7 @@ def hosts(name):
 
 def value(text, asked=None):
     """Return what an expression comes to."""
-    return run(f"set result = {text};", asked)[0]["result"]
+    return run(f"set result = {text};", asked)[0].get("result")
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_who_the_client_is():
 
 def test_without_a_lease_there_is_no_address():
     variables, log = run("set a = leased-address; set b = lease-time;", request(lease=False))
-    assert variables == {"a": None, "b": None}
+    assert variables == {}
     assert [text for _, text in log] == [
         'data: "leased-address" configuration directive: there is no lease associated with'
         " this client.",
@@ -258,7 +258,7 @@ def test_an_expired_lease_has_no_time_left():
     asked = request()
     asked.now = NOW + 601
     variables, log = run("set left = lease-time;", asked)
-    assert variables["left"] is None
+    assert variables == {}
     assert log[0][1] == "data: lease_time: lease ends at 1000600 when it is now 1000601"
 
 
@@ -309,10 +309,7 @@ def test_set_and_unset_and_defined():
       if nnn = 5 { set c = "five"; } set gone = option nis-domain;
       if defined (gone) { set d = "no"; }"""
     got = run(text, variables={"uuu": b"old"})[0]
-    assert got == {
-        **{"vvv": b"x", "nnn": 5, "a": b"x", "c": b"five"},
-        "gone": None,
-    }
+    assert got == {"vvv": b"x", "nnn": 5, "a": b"x", "c": b"five"}
 
 
 def test_log_has_priorities_and_prints_what_strangers_send_safely():
@@ -336,7 +333,7 @@ def test_printable_is_ascii(text):
 
 def test_endless_recursion_comes_to_null():
     variables, log = run('set a = forever ("x"); set b = "on";')
-    assert variables == {"a": None, "b": b"on"}
+    assert variables == {"b": b"on"}
     assert log == [("error", "expression is too deep or too long; taken for null.")]
 
 
@@ -344,14 +341,14 @@ def test_explosion_is_bounded():
     body = "".join(f"set v{n + 1} = concat (v{n}, v{n});" for n in range(60))
     variables, log = run(f'set v0 = "12345678"; {body}')
     assert variables["v12"] == b"12345678" * 4096
-    assert variables["v13"] is None
+    assert "v13" not in variables
     assert log[0] == ("error", "value is too big; taken for null.")
     branching = "".join(
         f"define f{n} (xxx) {{ return concat (f{n + 1} (xxx), f{n + 1} (xxx)); }}"
         for n in range(40)
     )
     variables, log = run(f'{branching} define f40 (xxx) {{ return ""; }} set rrr = f0 ("a");')
-    assert variables["rrr"] is None
+    assert variables == {}
     assert len(log) == 1
 
 
