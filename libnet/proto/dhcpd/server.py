@@ -447,7 +447,9 @@ class Server:
                     self._lines.say(INFO, text)
             return
         request.address = addr
-        settings = self._settings(packet, subnet, None)
+        known = self._keeper.table.lease(addr)
+        scope: Scope = subnet if known is None else where(known)
+        settings = self._settings(packet, scope, None)
         self._lines.say_all(settings.log)
         self._lines.say(INFO, line)
         reply = self._writer.message(packet, settings, d.DHCPACK, subnet, addr)

@@ -195,3 +195,15 @@ def test_variables_of_null_are_none():
     served.lease(A)
     assert "set one = %1;" in served.disk.text
     assert "vdr" not in served.disk.text
+
+
+def test_who_informs_gets_what_its_pool_says():
+    served = Lab(
+        HEAD
+        + """authoritative; option domain-name "top";
+        subnet 10.9.0.0 netmask 255.255.255.0 {
+          pool { range 10.9.0.10; option domain-name "pool"; } }"""
+    )
+    for addr, domain in (("10.9.0.10", b"pool"), ("10.9.0.77", b"top")):
+        reply = served.answer(d.DHCPINFORM, A, ciaddr=inet_aton(addr), asks=(15,))
+        assert reply.options[15] == domain
