@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from libnet.text.dump.ndo import Ndo, bittok2str, inet_ntop6, need, shown, take, tok2str, u2, u3, u4
+from libnet.text.dump.ndo import Ndo, bittok2str, need, shown, take, tok2str, u2, u3, u4
 from libnet.text.dump.numbers import FAMILIES
 from libnet.text.dump.pseudowire import ENCAPSULATIONS
 
@@ -40,6 +40,8 @@ _ERRORS: Final = {
     7: "Capability Message Error",
 }  # fmt: skip
 _CEASE: Final = 6
+# After these errors no comma comes before the subcode.
+_NO_COMMA: Final = (5, 7)
 _SUBCODES: Final = {
     1: {1: "Connection Not Synchronized", 2: "Bad Message Length", 3: "Bad Message Type"},
     2: {
@@ -287,6 +289,8 @@ def _capability(ndo: Ndo, b: bytes, o: int, kind: int, size: int) -> bool:
         for at in range(o, o + size - 3, 4):
             way = tok2str(_ADD_PATH, "Bogus (0x%02x)", b[at + 3])
             p(f"\n\t\t{_family(u2(b, at), b[at + 2])}, Send/Receive: {way}")
+        if size % 4:
+            ndo.invalid()
     elif kind not in (2, 71, 128):
         p(f"\n\t\tno decoder for Capability {kind}")
         if ndo.vflag <= 1:
@@ -304,9 +308,9 @@ def _notification(ndo: Ndo, b: bytes, o: int, length: int) -> None:
     if length < 21:
         raise _Cut
     p(f", {tok2str(_ERRORS, 'Unknown Error', major)} ({major})")
-    subcode = _SUBCODES.get(major, {}).get(minor, "Unknown")
-    # What went wrong with a capability has no comma.
-    p(f"{'' if major == 7 else ','} subcode {subcode} ({minor})")
+    if major in _SUBCODES:
+        subcode = _SUBCODES[major].get(minor, "Unknown")
+        p(f"{'' if major in _NO_COMMA else ','} subcode {subcode} ({minor})")
     if major != _CEASE:
         return
     at, left = o + 21, length - 21
@@ -323,7 +327,7 @@ def _notification(ndo: Ndo, b: bytes, o: int, length: int) -> None:
         else:
             p(f', Shutdown Communication (length: {said}): "')
             text = take(b, at + 1, said)
-            p("".join([chr(c) if c & 0x80 else shown(bytes((c,))) for c in text]))
+            p(shown(text))
             p('"')
             used = 1 + said
         if left > used:
@@ -383,7 +387,7 @@ def _list(ndo: Ndo, b: bytes, at: int, left: int, decode: Decoder, bits: int, be
         path = 0
         if paths:
             if left < 4:
-                return at + left
+                raise _Cut
             path = u4(b, at)
             at += 4
             left -= 4
@@ -393,7 +397,7 @@ def _list(ndo: Ndo, b: bytes, at: int, left: int, decode: Decoder, bits: int, be
             p("\n\t    (illegal prefix length)")
             return at
         except _Short:
-            return at
+            raise _Cut from None
         p(before + route.text)
         if paths:
             p(f"   Path Id: {path}")
@@ -409,7 +413,9 @@ def _has_paths(b: bytes, at: int, length: int, bits: int) -> bool:
     done = 0
     while done < length:
         done += 4
-        if at + done >= len(b) or b[at + done] > bits:
+        if at + done >= len(b):
+            break
+        if b[at + done] > bits:
             return False
         done += 1 + (b[at + done] + 7) // 8
     if done > length:
@@ -557,6 +563,13 @@ def _aggregator(ndo: Ndo, b: bytes, o: int, size: int) -> None:
     ndo.p(f" AS #{_as(ndo, number)}, origin {ndo.ipaddr(b, o + size - 4)}")
 
 
+def _aggregator4(ndo: Ndo, b: bytes, o: int, size: int) -> None:
+    if size != 8:
+        ndo.p("invalid len")
+        return
+    _aggregator(ndo, b, o, size)
+
+
 def _communities(ndo: Ndo, b: bytes, o: int, size: int) -> None:
     if size % 4:
         ndo.p("invalid len")
@@ -660,7 +673,7 @@ def _aigp(ndo: Ndo, b: bytes, o: int, size: int) -> None:
     p = ndo.p
     while size > 0:
         if size < 3:
-            raise _Cut
+            return
         kind, length = b[o], u2(b, o + 1)
         p(f"\n\t    {'AIGP' if kind == 1 else 'Unknown'} TLV ({kind}), length {length}")
         if length < 3 or length > size:
@@ -680,7 +693,7 @@ def _aigp(ndo: Ndo, b: bytes, o: int, size: int) -> None:
 
 def _reach(ndo: Ndo, b: bytes, o: int, size: int) -> None:
     p = ndo.p
-    if size < 5:
+    if size < 3:
         raise _Cut
     afi, safi = _heading(ndo, b, o)
     if _decoder(afi, safi) is None:
@@ -688,6 +701,8 @@ def _reach(ndo: Ndo, b: bytes, o: int, size: int) -> None:
         if ndo.vflag <= 1:
             ndo.unknown_data(b, o, "\n\t    ", size)
         return
+    if size < 4:
+        raise _Cut
     hop_size = b[o + 3]
     at, left = o + 4, size - 4
     if hop_size:
@@ -722,7 +737,7 @@ def _unreach(ndo: Ndo, b: bytes, o: int, size: int) -> None:
     if size < 3:
         raise _Cut
     afi, safi = _heading(ndo, b, o)
-    if size == 3:
+    if size == 3 and _decoder(afi, safi) is not None:
         ndo.p("\n\t      End-of-Rib Marker (empty NLRI)")
         return
     _nlri(ndo, b, o + 3, size - 3, afi, safi)
@@ -856,6 +871,8 @@ def _labeled(ndo: Ndo, b: bytes, at: int, left: int, width: int, rd: bool) -> Ro
     """Return a prefix behind an MPLS label and, with *rd*, a route distinguisher."""
     bits = _first(b, at, left)
     before = _LABEL_BITS + (_RD_BITS if rd else 0)
+    if left < 4 and not rd:
+        raise _Short
     if bits < before:
         raise _Illegal
     bits -= before
@@ -909,10 +926,10 @@ def _route_target(ndo: Ndo, b: bytes, at: int, left: int) -> Route:
     bits = _first(b, at, left)
     if bits == 0:
         return Route("default route target", 1)
-    if bits < 32 or bits > 96:
-        raise _Illegal
     if left < 5:
         raise _Short
+    if bits < 32 or bits > 96:
+        return Route("(illegal prefix length)", left)
     origin = _as(ndo, u4(b, at + 1))
     target = _octets(b, at + 5, left - 5, bits - 32, 8)
     return Route(f"origin AS: {origin}, {_target(ndo, target, bits - 32)}", 1 + (bits + 7) // 8)
@@ -1056,6 +1073,6 @@ def _vpn_nsap(ndo: Ndo, b: bytes, at: int, left: int) -> Route:
 
 _ATTRIBUTE_PRINTERS: Final[dict[int, Callable[[Ndo, bytes, int, int], None]]] = {
     1: _origin, 2: _as_path, 17: _as4_path, 3: _address, 4: _number, 5: _number, 6: _nothing,
-    7: _aggregator, 18: _aggregator, 8: _communities, 9: _address, 10: _clusters, 14: _reach,
+    7: _aggregator, 18: _aggregator4, 8: _communities, 9: _address, 10: _clusters, 14: _reach,
     15: _unreach, 16: _extended_communities, 22: _pmsi, 26: _aigp, 32: _large_communities,
 }  # fmt: skip

@@ -96,8 +96,6 @@ def _report(ndo: Ndo, b: bytes, at: int, left: int) -> None:
             done = bool(metric & 0x80)
             at += width + 1
             left -= width + 1
-            if left <= 0:
-                break
 
 
 def _neighbors(ndo: Ndo, b: bytes, at: int, left: int) -> None:

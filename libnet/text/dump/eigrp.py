@@ -19,7 +19,7 @@ _TLVS: Final = {
 }  # fmt: skip
 # Octets that a TLV with its own header must at least have.
 _LEAST: Final = {
-    0x0001: 12, 0x0004: 8, 0x0102: 25, 0x0103: 45, 0x0202: 28, 0x0203: 44, 0x0204: 12,
+    0x0001: 12, 0x0004: 8, 0x0102: 26, 0x0103: 46, 0x0202: 28, 0x0203: 44, 0x0204: 12,
 }  # fmt: skip
 _PROTOCOLS: Final = {
     1: "IGRP", 2: "EIGRP", 3: "Static", 4: "RIP", 5: "Hello", 6: "OSPF", 7: "IS-IS", 8: "EGP",
@@ -64,8 +64,8 @@ def eigrp_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
         else:
             need(b, o + 4, size - 4)
             _value(ndo, b, o + 4, kind, size - 4)
-            if ndo.vflag > 1 or kind not in _LEAST:
-                ndo.unknown_data(b, o + 4, "\n\t    ", size - 4)
+        if ndo.vflag > 1 or kind not in _LEAST:
+            ndo.unknown_data(b, o + 4, "\n\t    ", size - 4)
         o += size
         left -= size
 

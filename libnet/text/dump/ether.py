@@ -106,6 +106,9 @@ def _ether_type(ndo: Ndo, b: bytes, o: int, at: int, length: int, kind: int) -> 
                     ndo.default_print(b, at, len(b) - at)
                 return at - o
             b = b[: secured.end]
+            if min(len(b) - at, length) < 2:
+                ndo.p(f" [caplen {min(len(b) - at, length)} < 2]")
+                return at - o
             kind = u2(b, at)
             at += 2
             length -= 2

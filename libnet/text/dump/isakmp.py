@@ -9,7 +9,7 @@ from libnet.text.dump.ndo import Ndo, lazy, shown, u2, u4
 from libnet.text.dump.numbers import protoname
 
 _SA, _P, _T, _N = 1, 2, 3, 11
-_V2E: Final = 46
+_V2_NOTIFY, _V2E = 41, 46
 _FLAG_E, _FLAG_C, _FLAG_I, _FLAG_V, _FLAG_R = 1, 2, 8, 16, 32
 _HDRLEN: Final = 28
 _MAXINITIATORS: Final = 20
@@ -698,7 +698,7 @@ def _sub(
                 try:
                     o = printer(ndo, b, o, size, np, inner)
                 except _Cut:
-                    ndo.p(f" [|{_np(np)}]")
+                    ndo.p(f" [|{'n' if np == _V2_NOTIFY else _np(np)}]")
                     raise _Stop from None
         except _Stop:
             ndo.p(")")

@@ -106,9 +106,13 @@ Tlv = Callable[[Ndo, bytes, int, int], None]
 class _Short(Exception):
     """A TLV ends too early for what is in it."""
 
-    def __init__(self, left: int, wanted: int) -> None:
-        super().__init__(left, wanted)
-        self.left, self.wanted = left, wanted
+
+class _Over(Exception):
+    """What is in a TLV is longer than the TLV."""
+
+    def __init__(self, left: int, took: int) -> None:
+        super().__init__(left, took)
+        self.left, self.took = left, took
 
 
 def isis_print(ndo: Ndo, b: bytes, o: int, length: int) -> bool:
@@ -257,8 +261,10 @@ def _tlvs(ndo: Ndo, b: bytes, at: int, left: int, start: int, length: int) -> No
                 _PRINTERS[kind](ndo, b, at, size)
             elif kind != 8 and ndo.vflag <= 1:
                 ndo.unknown_data(b, at, "\n\t\t", size)
-        except _Short as short:
-            p(f" [remaining tlv length {short.left} < {short.wanted}]")
+        except _Short:
+            pass
+        except _Over as over:
+            p(f" [remaining tlv length {over.left} < {over.took}]")
             ndo.invalid()
         if ndo.vflag > 1:
             ndo.unknown_data(b, at, "\n\t      ", size)
@@ -271,7 +277,7 @@ def _tlvs(ndo: Ndo, b: bytes, at: int, left: int, start: int, length: int) -> No
 
 def _enough(left: int, wanted: int) -> None:
     if left < wanted:
-        raise _Short(left, wanted)
+        raise _Short
 
 
 def _areas(ndo: Ndo, b: bytes, at: int, left: int) -> None:
@@ -287,8 +293,7 @@ def _areas(ndo: Ndo, b: bytes, at: int, left: int) -> None:
 
 
 def _is_neighbors(ndo: Ndo, b: bytes, at: int, left: int) -> None:
-    while left:
-        _enough(left, 6)
+    while left >= 6:
         ndo.p(f"\n\t      SNPA: {system_id(take(b, at, 6))}")
         at += 6
         left -= 6
@@ -316,8 +321,7 @@ def _is_reach(ndo: Ndo, b: bytes, at: int, left: int) -> None:
     ndo.p(f"\n\t      {tok2str(_VIRTUAL, 'bogus virtual flag 0x%02x', b[at])}")
     at += 1
     left -= 1
-    while left:
-        _enough(left, 11)
+    while left >= 11:
         ndo.p(f"\n\t      IS Neighbor: {system_id(take(b, at + 4, 7))}")
         _metric_block(ndo, b, at)
         at += 11
@@ -325,8 +329,7 @@ def _is_reach(ndo: Ndo, b: bytes, at: int, left: int) -> None:
 
 
 def _es_neighbors(ndo: Ndo, b: bytes, at: int, left: int) -> None:
-    while left:
-        _enough(left, 10)
+    while left >= 10:
         ndo.p(f"\n\t      ES Neighbor: {system_id(take(b, at + 4, 6))}")
         _metric_block(ndo, b, at)
         at += 10
@@ -339,7 +342,7 @@ def _ip_reach(ndo: Ndo, b: bytes, at: int, left: int) -> None:
     while left:
         if left < 12:
             p(f"short IPv4 Reachability ({left} vs 12)")
-            return
+            raise _Silent
         if at + 12 > len(b):
             raise _Silent
         bits = mask2plen(u4(b, at + 8))
@@ -391,8 +394,9 @@ def _alias(ndo: Ndo, b: bytes, at: int, left: int) -> None:
 
 
 def _topology_is_reach(ndo: Ndo, b: bytes, at: int, left: int) -> None:
-    if _topology(ndo, b, at, left):
-        _links(ndo, b, at + 2, left - 2, alias=False)
+    if not _topology(ndo, b, at, left):
+        ndo.longjmp()
+    _links(ndo, b, at + 2, left - 2, alias=False)
 
 
 def _links(ndo: Ndo, b: bytes, at: int, left: int, *, alias: bool) -> None:
@@ -400,6 +404,8 @@ def _links(ndo: Ndo, b: bytes, at: int, left: int, *, alias: bool) -> None:
         took = _link(ndo, b, at, left, "\n\t      ", alias=alias)
         if took == 0:
             ndo.longjmp()
+        if took > left:
+            raise _Over(left, took)
         at += took
         left -= took
 
@@ -429,6 +435,7 @@ def _link(ndo: Ndo, b: bytes, at: int, left: int, ident: str, *, alias: bool) ->
         p(f" ({total})")
         deeper = f"{ident}  "
         while total > 0:
+            need(b, at, 2)
             if left < 2:
                 p(f"{deeper}Remaining data in TLV shorter than a subTLV header")
                 at += left
@@ -437,7 +444,6 @@ def _link(ndo: Ndo, b: bytes, at: int, left: int, ident: str, *, alias: bool) ->
                 p(f"{deeper}Remaining data in subTLVs shorter than a subTLV header")
                 at += total
                 break
-            need(b, at, 2)
             kind, size = b[at], b[at + 1]
             at += 2
             left -= 2
@@ -565,6 +571,8 @@ def _prefixes(ndo: Ndo, b: bytes, at: int, left: int, *, v6: bool) -> None:
         took = _prefix(ndo, b, at, left, "\n\t      ", v6=v6)
         if took == 0:
             ndo.longjmp()
+        if took > left:
+            raise _Over(left, took)
         at += took
         left -= took
 
@@ -578,20 +586,22 @@ def _prefixes6(ndo: Ndo, b: bytes, at: int, left: int) -> None:
 
 
 def _topology_prefixes4(ndo: Ndo, b: bytes, at: int, left: int) -> None:
-    if _topology(ndo, b, at, left):
-        _prefixes(ndo, b, at + 2, left - 2, v6=False)
+    if not _topology(ndo, b, at, left):
+        ndo.longjmp()
+    _prefixes(ndo, b, at + 2, left - 2, v6=False)
 
 
 def _topology_prefixes6(ndo: Ndo, b: bytes, at: int, left: int) -> None:
-    if _topology(ndo, b, at, left):
-        _prefixes(ndo, b, at + 2, left - 2, v6=True)
+    if not _topology(ndo, b, at, left):
+        ndo.longjmp()
+    _prefixes(ndo, b, at + 2, left - 2, v6=True)
 
 
 def _prefix(ndo: Ndo, b: bytes, at: int, left: int, ident: str, *, v6: bool) -> int:
     """Print a prefix with a wide metric; return the octets it took, 0 if it cannot be."""
     p = ndo.p
     start = at
-    _enough(left, 6 if v6 else 5)
+    need(b, at, 6 if v6 else 5)
     metric = u4(b, at)
     status = b[at + 4]
     at += 5
@@ -603,7 +613,6 @@ def _prefix(ndo: Ndo, b: bytes, at: int, left: int, ident: str, *, v6: bool) -> 
         p(f"{ident}IPv{6 if v6 else 4} prefix: bad bit length {bits}")
         return 0
     size = (bits + 7) // 8
-    _enough(left - (at - start), size)
     addr = take(b, at, size).ljust(16, b"\0")
     at += size
     if v6:
@@ -618,19 +627,23 @@ def _prefix(ndo: Ndo, b: bytes, at: int, left: int, ident: str, *, v6: bool) -> 
         total = b[at]
         at += 1
         p(f" ({total})")
-        end = at + total
-        while at < end:
+        # One that is too long for its room does not end the list: the packet's end does.
+        while total:
             kind, length = b[at], b[at + 1]
-            _prefix_value(ndo, b, at + 2, kind, length, f"{ident}  ")
+            if not _prefix_value(ndo, b, at + 2, kind, length, f"{ident}  "):
+                ndo.trunc()
+                return 0
             at += 2 + length
-        at = end
+            total -= 2 + length
     return at - start
 
 
-def _prefix_value(ndo: Ndo, b: bytes, at: int, kind: int, size: int, ident: str) -> None:
+def _prefix_value(ndo: Ndo, b: bytes, at: int, kind: int, size: int, ident: str) -> bool:
+    """Print what more is told of a prefix; return False if it cannot be."""
     p = ndo.p
     p(f"{ident}{_PREFIX_SUBTLVS.get(kind, 'unknown')} subTLV #{kind}, length: {size}")
-    need(b, at, size)
+    if at + size > len(b):
+        return False
     if kind in (1, 117):
         while size >= 4:
             p(f", 0x{u4(b, at):08x} (={u4(b, at)})")
@@ -643,7 +656,7 @@ def _prefix_value(ndo: Ndo, b: bytes, at: int, kind: int, size: int, ident: str)
             size -= 8
     elif kind == 3:
         if size < 5:
-            return
+            return False
         flags, algorithm = b[at], b[at + 1]
         label = flags & 0x08
         value = u3(b, at + 2) if label else u4(b, at + 2)
@@ -654,6 +667,7 @@ def _prefix_value(ndo: Ndo, b: bytes, at: int, kind: int, size: int, ident: str)
         )
     else:
         ndo.unknown_data(b, at, "\n\t\t    ", size)
+    return True
 
 
 def _addresses6(ndo: Ndo, b: bytes, at: int, left: int) -> None:
@@ -678,7 +692,7 @@ def _authentication(ndo: Ndo, b: bytes, at: int, left: int) -> None:
     kind = b[at]
     p(f"\n\t      {tok2str(_AUTHS, 'unknown Authentication type 0x%02x', kind)}: ")
     if kind == 1:
-        ndo.printjn(b, at + 1, left - 1)
+        ndo.printjnp(b, at + 1, left - 1)
     elif kind == 54:
         p(take(b, at + 1, left - 1).hex())
         if left != 17:
@@ -697,7 +711,7 @@ def _adjacency(ndo: Ndo, b: bytes, at: int, left: int) -> None:
     Each field stands where it would if all were there, also behind one that is not.
     """
     p = ndo.p
-    p(f"\n\t      Adjacency State: {tok2str(_ADJACENCIES, 'Unknown', b[at])} ({b[at]})")
+    p(f"\n\t      Adjacency State: {tok2str(_ADJACENCIES, 'unknown', b[at])} ({b[at]})")
     left -= 1
     if left > 4:
         p(f"\n\t      Extended Local circuit-ID: 0x{u4(b, at + 1):08x}")
@@ -735,7 +749,8 @@ def _port_capability(ndo: Ndo, b: bytes, at: int, left: int) -> None:
         if kind == 4:
             if size < 102:
                 p(" (too short)")
-            elif at + 102 > len(b):
+                return
+            if at + 102 > len(b):
                 ndo.trunc()
                 ndo.longjmp()
             else:
@@ -747,7 +762,8 @@ def _port_capability(ndo: Ndo, b: bytes, at: int, left: int) -> None:
         elif kind == 5:
             if size < 33:
                 p(" (too short)")
-            elif at + 33 > len(b):
+                return
+            if at + 33 > len(b):
                 ndo.trunc()
                 ndo.longjmp()
             else:
@@ -789,11 +805,12 @@ def _topology_capability(ndo: Ndo, b: bytes, at: int, left: int) -> None:
         if kind == 1:
             if size < 19:
                 p(" (too short)")
-            else:
-                _spb_instance(ndo, b, at, size)
+                return
+            _spb_instance(ndo, b, at, size)
         elif kind == 3:
             if size < 8:
-                p(" (too short)")
+                ndo.trunc()
+                return
             else:
                 p(f"\n\t        BMAC: {u4(b, at):08x}{u2(b, at + 4):04x}")
                 value = u2(b, at + 6)
@@ -865,8 +882,7 @@ def _shared_risk(ndo: Ndo, b: bytes, at: int, left: int) -> None:
 
 
 def _lsp_entries(ndo: Ndo, b: bytes, at: int, left: int) -> None:
-    while left:
-        _enough(left, 16)
+    while left >= 16:
         ndo.p(f"\n\t      lsp-id: {system_id(take(b, at + 2, 8))}")
         ndo.p(f", seq: 0x{u4(b, at + 10):08x}")
         ndo.p(f", lifetime: {u2(b, at):5d}s")
@@ -960,7 +976,7 @@ def _router_capability(ndo: Ndo, b: bytes, at: int, left: int) -> None:
     p = ndo.p
     if left < 5:
         p(f" [object length {left} < 5]")
-        ndo.trunc()
+        ndo.invalid()
         return
     p(f"\n\t      Router-ID {ndo.ipaddr(b, at)}")
     p(f", Flags [{bittok2str(_ROUTER_FLAGS, 'none', b[at + 4])}]")
@@ -976,16 +992,13 @@ def _router_capability(ndo: Ndo, b: bytes, at: int, left: int) -> None:
         if at + size > len(b):
             raise _Silent
         if kind == 2:
-            if size >= 8:
-                p(f", Flags [{bittok2str(_SR_FLAGS, 'None', b[at])}], Range {u3(b, at + 1)}")
-                if b[at + 4] == 1:
-                    width = b[at + 5]
-                    if width == 3:
-                        p(f", SID value {u3(b, at + 6)}")
-                    elif width == 4:
-                        p(f", SID value {u4(b, at + 6)}")
-                    else:
-                        p(f", Unknown SID length{width}")
+            p(f", Flags [{bittok2str(_SR_FLAGS, 'None', b[at])}], Range {u3(b, at + 1)}")
+            if size >= 8 and b[at + 4] == 1:
+                width = b[at + 5]
+                if width == 3:
+                    p(f", SID value {u3(b, at + 6)}")
+                elif width == 4:
+                    p(f", SID value {u4(b, at + 6)}")
         else:
             ndo.unknown_data(b, at, "\n\t\t", size)
         at += size

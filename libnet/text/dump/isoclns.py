@@ -335,6 +335,9 @@ def _es_is(ndo: Ndo, b: bytes, o: int, length: int) -> None:
     if li > length:
         p(f" length indicator({li}) > PDU size ({length})!")
         return
+    if b[o + 2] != 1:
+        p(f" version {b[o + 2]} packet not supported")
+        return
     if li < 9:
         p(f" length indicator {li} < min PDU size:")
         while o < len(b):
@@ -342,9 +345,6 @@ def _es_is(ndo: Ndo, b: bytes, o: int, length: int) -> None:
             o += 1
         return
     kind = b[o + 4] & 0x1F
-    if b[o + 2] != 1:
-        p(f" unsupported ES-IS version {b[o + 2]}")
-        return
     if ndo.vflag < 1:
         name = tok2str(_ESIS_PDUS, "unknown type (%u)", kind)
         p(f"{'' if ndo.eflag else ', '}{name}, length {length}")

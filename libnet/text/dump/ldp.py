@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from libnet.text.dump.ndo import Ndo, bittok2str, need, take, u2, u4
+from libnet.text.dump.ndo import Ndo, bittok2str, need, take, tok2str, u2, u4
+from libnet.text.dump.numbers import FAMILIES
 from libnet.text.dump.pseudowire import TYPES
 
 _MESSAGES: Final = {
@@ -187,6 +188,7 @@ def _addresses(ndo: Ndo, b: bytes, o: int, size: int) -> None:
     family = u2(b, o)
     width = {1: 4, 2: 16}.get(family)
     if width is None:
+        p(f"\n\t      Address Family: {tok2str(FAMILIES, 'Unknown (%u)', family)}, addresses")
         return
     p(f"\n\t      Address Family: IPv{4 if width == 4 else 6}, addresses")
     for at in range(o + 2, o + size - width + 1, width):
@@ -241,22 +243,22 @@ def _pseudowire(ndo: Ndo, b: bytes, o: int, size: int) -> None:
         p(f"{name}, VC-info-length: {info}")
         return
     o += 7
-    _enough(ndo, size - 7, 4)
+    _enough(ndo, size, 11)
     p(f"{name}, VC-ID {u4(b, o)}, VC-info-length: {info}")
     if info < 4:
         p(" (invalid, < 4")
         return
-    _enough(ndo, size - 7, info)
     o += 4
     info -= 4
+    _enough(ndo, size - 11, info)
     while info > 1:
         parameter, length = b[o], b[o + 1]
         if length < 2 or info < length:
             return
         name = _PARAMETERS.get(parameter, "Unknown")
-        p(f"\n\t\tInterface Parameter: {name} (0x{parameter:02x}), len {length - 2}")
+        p(f"\n\t\tInterface Parameter: {name} (0x{parameter:02x}), len {length}")
         if parameter == 1:
-            p(f": MTU {u2(b, o + 2)}")
+            p(f": {u2(b, o + 2)}")
         elif parameter == 3:
             p(": ")
             ndo.printjn(b, o + 2, length - 2)

@@ -7,7 +7,9 @@ from typing import Final, NamedTuple
 from libnet.text.dump.ndo import Ndo, bittok2str, u4, u8
 
 _FLAGS: Final = ((0x08, "E"), (0x04, "C"), (0x40, "S"), (0x10, "B"), (0x20, "I"))
-_HAS_SCI, _CHANGED = 0x20, 0x04
+_HAS_SCI, _ENCRYPTED = 0x20, 0x0C
+# Bits of the first octet and of the short length that none may set.
+_NEVER, _NEVER_SHORT = 0x80, 0xC0
 _TAG, _TAG_WITH_SCI, _ICV = 6, 14, 16
 
 
@@ -50,9 +52,12 @@ def macsec_print(ndo: Ndo, b: bytes, o: int, length: int, ends: str) -> Secured 
     if have < size:
         ndo.trunc()
         return None
+    if b[o] & _NEVER or b[o + 1] & _NEVER_SHORT:
+        ndo.invalid()
+        return None
     if ndo.eflag:
         _header(ndo, b, o)
-    if b[o] & _CHANGED:
+    if b[o] & _ENCRYPTED:
         if not ndo.eflag:
             ndo.p(f"{ends} 802.1AE MACsec, ")
             _header(ndo, b, o)
@@ -65,6 +70,6 @@ def macsec_print(ndo: Ndo, b: bytes, o: int, length: int, ends: str) -> Secured 
         return None
     ndo.protocol = saved
     if short:
-        return Secured(o + size, min(len(b), o + size + short), short, clear=True)
+        return Secured(o + size, len(b) - _ICV, short, clear=True)
     # What was captured is taken to have the check value at its end, cut or not.
     return Secured(o + size, len(b) - _ICV, left - _ICV, clear=True)

@@ -9,7 +9,10 @@ from libnet.text.dump.ndo import Ndo, lazy, need, u4
 
 _NAMES: Final = ("IPv4 explicit NULL", "router alert", "IPv6 explicit NULL", "implicit NULL")
 _LABELS_WITH_NAMES: Final = 16
+# What an OSI packet (CLNP, ES-IS, IS-IS) starts with.
+_OSI: Final = (0x81, 0x82, 0x83)
 _ip6 = lazy("ip6.ip6_print")
+_isoclns = lazy("isoclns.isoclns_print")
 
 
 def mpls_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
@@ -44,6 +47,10 @@ def mpls_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
         if length < 1:
             return
         version = 4 if 0x45 <= b[o] <= 0x4F else 6 if 0x60 <= b[o] <= 0x6F else 0
+        if b[o] in _OSI:
+            p("\n\t" if ndo.vflag else " ")
+            _isoclns(ndo, b, o, length)
+            return
     if version == 0:
         if not ndo.suppress_default_print:
             ndo.default_print(b, o, length)

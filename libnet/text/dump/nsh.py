@@ -40,15 +40,15 @@ def nsh_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
         p(f"TTL {ttl}, length {words}, md type {tok2str(_MD_TYPES, 'unknown (0x%02x)', kind)}, ")
     if ndo.vflag > 1:
         p(f"next-protocol {tok2str(_NEXT, 'unknown (0x%02x)', follows)}, ")
+    if words >= 2 and length < words * 4:
+        p(f" (too many headers for packet length {length})")
+        ndo.invalid_rest(b, o, length)
+        return
     p(f"service-path-id 0x{u3(b, o + 4):06x}, ")
     p(f"service-index 0x{b[o + 7]:x}")
     if words < 2:
         p(" (less than two headers)")
         ndo.invalid()
-        return
-    if length < words * 4:
-        p(f" (too many headers for packet length {length})")
-        ndo.invalid_rest(b, o, length)
         return
     if ndo.vflag <= 2:
         need(b, o, words * 4)

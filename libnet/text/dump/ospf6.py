@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from libnet.text.dump.ndo import Ndo, bittok2str, need, u2, u3, u4
+from libnet.text.dump.ndo import Ndo, bittok2str, need, tok2str, u2, u3, u4
 
 _TYPES: Final = {
     1: "Hello", 2: "Database Description", 3: "LS-Request", 4: "LS-Update", 5: "LS-Ack",
@@ -29,11 +29,15 @@ _PREFIX_OPTIONS: Final = (
     (32, "N-bit"),
 )  # fmt: skip
 _EXTERNAL: Final = ((1 << 31, "External Type 2"), (1 << 25, "Forwarding"), (1 << 24, "Tag"))
-_DD_FLAGS: Final = ((4, "Init"), (2, "More"), (1, "Master"))
+_DD_FLAGS: Final = ((4, "Init"), (2, "More"), (1, "Master"), (16, "IPv6 MTU"))
 _AUTHENTICATIONS: Final = {1: "HMAC"}
 _HAS_LLS, _HAS_TRAILER = 0x200, 0x400
 _ROUTER, _NETWORK, _PREFIX, _LINK, _INTRA = 0x2001, 0x2002, 0x2003, 0x0008, 0x2009
-_EXTERNALS: Final = (0x4005, 0x2007)
+_EXTERNAL_LSA: Final = 0x4005
+
+
+class _Stop(Exception):
+    """What follows is not looked at."""
 
 
 def ospf6_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
@@ -41,11 +45,8 @@ def ospf6_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
     ndo.protocol = "ospf3"
     p = ndo.p
     kind = b[o + 1]
-    if kind not in _TYPES:
-        p(f"unknown packet type ({kind})")
-        return
-    p(f"OSPFv3, {_TYPES[kind]}, length {length}")
-    if not ndo.vflag:
+    p(f"OSPFv3, {tok2str(_TYPES, 'unknown packet type (%u)', kind)}, length {length}")
+    if not ndo.vflag or kind not in _TYPES:
         return
     told = u2(b, o + 2)
     end = o + length
@@ -60,7 +61,10 @@ def ospf6_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
     p(f", Area {ndo.ipaddr(b, o + 8)}" if u4(b, o + 8) else ", Backbone Area")
     if b[o + 14]:
         p(f", Instance {b[o + 14]}")
-    behind = _body(ndo, b, o + 16, end, kind)
+    try:
+        behind = _body(ndo, b, o + 16, end, kind)
+    except _Stop:
+        return
     if behind:
         _trailer(ndo, b, o + told, length - told, behind)
 
@@ -108,6 +112,8 @@ def _body(ndo: Ndo, b: bytes, at: int, end: int, kind: int) -> int:
         count = u4(b, at)
         at += 4
         for _ in range(count):
+            if at >= end:
+                break
             at = _lsa(ndo, b, at, end)
     else:
         for where in range(at, end, 20):
@@ -140,8 +146,11 @@ def _prefix(ndo: Ndo, b: bytes, o: int, left: int) -> int:
     if left < 4:
         return -1
     bits = b[o]
+    if bits > 128:
+        ndo.p(f" bogus prefixlen /{bits}")
+        return -1
     size = (bits + 31) // 32 * 4
-    if left < 4 + size or bits > 128:
+    if left < 4 + size:
         return -1
     need(b, o + 4, size)
     addr = b[o + 4 : o + 4 + size].ljust(16, b"\0")
@@ -198,8 +207,15 @@ def _lsa(ndo: Ndo, b: bytes, o: int, end: int) -> int:
     elif kind == _PREFIX:
         _lsa_needs(ndo, left, 4)
         p(f", metric {u4(b, at) & 0xFFFFFF}")
-        _prefixes(ndo, b, at + 4, left - 4, 1)
-    elif kind in _EXTERNALS:
+        at += 4
+        left -= 4
+        while left > 0:
+            took = _prefix(ndo, b, at, left)
+            if took < 0:
+                ndo.longjmp()
+            at += took
+            left -= took
+    elif kind == _EXTERNAL_LSA:
         _external(ndo, b, at, left)
     elif kind == _LINK:
         _lsa_needs(ndo, left, 4)
@@ -219,7 +235,8 @@ def _lsa(ndo: Ndo, b: bytes, o: int, end: int) -> int:
         p(f"\n\t      Prefixes {count}:")
         _prefixes(ndo, b, at + 12, left - 12, count)
     else:
-        ndo.unknown_data(b, at, "\n\t    ", left)
+        need(b, at, left)
+        ndo.unknown_data(b, at, "\n\t      ", left)
     return o + length
 
 
@@ -237,7 +254,7 @@ def _neighbor(ndo: Ndo, b: bytes, at: int) -> None:
         who = "Virtual Link: Neighbor Router-ID"
     if who is None:
         ndo.p(f"\n\t      Unknown Router Links Type 0x{kind:02x}")
-        return
+        raise _Stop
     ndo.p(
         f"\n\t      {who} {ndo.ipaddr(b, at + 12)}\n\t      Neighbor Interface-ID "
         f"{ndo.ipaddr(b, at + 8)}, Interface {ndo.ipaddr(b, at + 4)}, metric {u2(b, at + 2)}"
@@ -247,11 +264,12 @@ def _neighbor(ndo: Ndo, b: bytes, at: int) -> None:
 def _external(ndo: Ndo, b: bytes, at: int, left: int) -> None:
     """Print a route from another routing protocol."""
     p = ndo.p
-    _lsa_needs(ndo, left, 8)
+    _lsa_needs(ndo, left, 4)
     flags = u4(b, at)
     p(f"\n\t     Flags [{bittok2str(_EXTERNAL, 'none', flags)}] metric {flags & 0xFFFFFF}")
     at += 4
     left -= 4
+    _lsa_needs(ndo, left, 4)
     referred = u2(b, at + 2)
     took = _prefix(ndo, b, at, left)
     if took < 0:
@@ -270,12 +288,7 @@ def _external(ndo: Ndo, b: bytes, at: int, left: int) -> None:
         left -= 4
     if referred:
         _lsa_needs(ndo, left, 4)
-        kind = referred & 0x1FFF
-        scope = _SCOPES.get(referred & 0x6000, "Unknown")
-        p(
-            f" RefLSID: {_LSAS.get(kind, 'Unknown')} LSA ({kind}), {scope} Scope, "
-            f"LSA-ID {ndo.ipaddr(b, at)}"
-        )
+        p(f" RefLSID: {ndo.ipaddr(b, at)}")
 
 
 def _trailer(ndo: Ndo, b: bytes, o: int, left: int, options: int) -> None:

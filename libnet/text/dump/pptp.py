@@ -8,6 +8,7 @@ from typing import Final
 from libnet.text.dump.ndo import Ndo, u2, u4
 
 _MESSAGES: Final = {
+    0: "NOT_DEFINED",
     1: "SCCRQ", 2: "SCCRP", 3: "StopCCRQ", 4: "StopCCRP", 5: "ECHORQ", 6: "ECHORP", 7: "OCRQ",
     8: "OCRP", 9: "ICRQ", 10: "ICRP", 11: "ICCN", 12: "CCRQ", 13: "CDN", 14: "WEN", 15: "SLI",
 }  # fmt: skip
@@ -50,7 +51,7 @@ def _result(ndo: Ndo, b: bytes, o: int, words: dict[int, str]) -> None:
     """Print a result code and the error code after it."""
     ndo.p(f" RESULT_CODE({b[o]}")
     if ndo.vflag:
-        ndo.p(f":{words.get(b[o], 'Unknown')}")
+        ndo.p(f":{words.get(b[o], '?')}")
     ndo.p(")")
     _error(ndo, b, o + 1)
 
@@ -58,18 +59,19 @@ def _result(ndo: Ndo, b: bytes, o: int, words: dict[int, str]) -> None:
 def _error(ndo: Ndo, b: bytes, o: int) -> None:
     ndo.p(f" ERR_CODE({b[o]}")
     if ndo.vflag:
-        ndo.p(f":{_ERRORS.get(b[o], 'Unknown')}")
+        ndo.p(f":{_ERRORS.get(b[o], '?')}")
     ndo.p(")")
 
 
 def _framing(ndo: Ndo, b: bytes, o: int) -> None:
+    ndo.p(" FRAME_CAP(")
     value = u4(b, o)
-    ndo.p(f" FRAME_CAP({'A' if value & 1 else ''}{'S' if value & 2 else ''})")
+    ndo.p(f"{'A' if value & 1 else ''}{'S' if value & 2 else ''})")
 
 
 def _bearing(ndo: Ndo, b: bytes, o: int) -> None:
     value = u4(b, o)
-    ndo.p(f" BEARER_CAP({'A' if value & 1 else ''}{'D' if value & 2 else ''})")
+    ndo.p(f" BEARER_CAP({'D' if value & 2 else ''}{'A' if value & 1 else ''})")
 
 
 def _start(ndo: Ndo, b: bytes, o: int, reply: bool) -> None:
@@ -121,9 +123,9 @@ def _echo_reply(ndo: Ndo, b: bytes, o: int) -> None:
 
 def _types(ndo: Ndo, b: bytes, bearer: int, framing: int | None) -> None:
     value = u4(b, bearer)
-    ndo.p(f" BEARER_TYPE({_BEARERS.get(value, 'Unknown')})")
+    ndo.p(f" BEARER_TYPE({_BEARERS.get(value, '?')})")
     if framing is not None:
-        ndo.p(f" FRAME_TYPE({_FRAMES.get(u4(b, framing), 'Unknown')})")
+        ndo.p(f" FRAME_TYPE({_FRAMES.get(u4(b, framing), '?')})")
 
 
 def _outgoing_request(ndo: Ndo, b: bytes, o: int) -> None:
@@ -183,7 +185,7 @@ def _connected(ndo: Ndo, b: bytes, o: int) -> None:
     p(f" CONN_SPEED({u4(b, o + 4)})")
     p(f" RECV_WIN({u2(b, o + 8)})")
     p(f" PROC_DELAY({u2(b, o + 10)})")
-    p(f" FRAME_TYPE({_FRAMES.get(u4(b, o + 12), 'Unknown')})")
+    p(f" FRAME_TYPE({_FRAMES.get(u4(b, o + 12), '?')})")
 
 
 def _clear(ndo: Ndo, b: bytes, o: int) -> None:

@@ -84,11 +84,11 @@ def _length(ndo: Ndo, data: bytes, at: int) -> tuple[int | None, int]:
         p(" invalid")
         return None, at
     at += 1
-    if large:
-        p(" length too large")
-        return None, at
     if negative and value != 1:
         p(" length negative and not -1")
+        return None, at
+    if large:
+        p(" length too large")
         return None, at
     return (-1 if negative else value), at
 

@@ -230,7 +230,7 @@ def _objects(ndo: Ndo, b: bytes, o: int, left: int, ident: str) -> bool:
             p(f"{ident}ERROR: object header too short {size} < 4")
             return False
         unknown = "ignore" if kind & 0x80 else "reject"
-        if kind > 128:
+        if kind & 0x80:
             unknown += " and forward" if kind & 0x40 else " silently"
         p(
             f"{ident}{tok2str(_OBJECTS, 'Unknown', kind)} Object ({kind}) Flags: [{unknown} "
@@ -399,7 +399,7 @@ def _label_request(ndo: Ndo, b: bytes, o: int, size: int, ctype: int, ident: str
     elif ctype == 2:
         _enough(size, 12)
         p(f"{ident}  L3 Protocol ID: {tok2str(ETHERTYPES, unknown, u2(b, o + 2))}")
-        p(f", {'no ' if b[o + 4] & 0x80 else ''}merge capability")
+        p(f",{'no' if b[o + 4] & 0x80 else ''} merge capability")
         for word, at in (("Minimum", o + 4), ("Maximum", o + 8)):
             p(f"{ident}  {word} VPI/VCI: {u2(b, at) & 0xFFF}/{u2(b, at + 2) & 0xFFF}")
     elif ctype == 3:
@@ -433,7 +433,7 @@ def _route(ndo: Ndo, b: bytes, o: int, size: int, ctype: int, ident: str) -> boo
         p(f"{ident}  Subobject Type: {tok2str(_ROUTE_KINDS, 'Unknown %u', kind)}, length {length}")
         if length > end - o:
             p(f"{ident}  ERROR: ERO subobject length > object length")
-            raise _Invalid
+            break
         if length == 0:
             p(f"{ident}  ERROR: zero length ERO subtype")
             break
@@ -511,6 +511,7 @@ def _uni(ndo: Ndo, b: bytes, o: int, size: int, ctype: int, ident: str) -> bool:
     if ctype != 1:
         return False
     p = ndo.p
+    _enough(size, 4)
     while size > 0:
         _enough(size, 4)
         length, kind, family = u2(b, o), b[o + 2], b[o + 3]

@@ -20,9 +20,9 @@ _TLVS: Final = {
     9: "Max STE Hop Count TLV", 10: "Backup CRF Mode TLV",
 }  # fmt: skip
 _WORDS: Final = {
-    3: {1: "SRT", 2: "SRB", 3: "Auto"}, 7: {1: "SRB", 2: "SRT"},
-    10: {1: "Backup", 2: "Not backup"}, 6: {1: "Enabled", 2: "Disabled"},
+    3: {1: "SRT", 2: "SRB", 3: "Auto"}, 7: {1: "SRB"}, 10: {1: "Backup"}, 6: {1: "Enabled"},
 }  # fmt: skip
+_OTHERWISE: Final = {6: "Disabled", 7: "SRT", 10: "Not backup"}
 _HEADER, _MAX_NAME, _VLAN, _MAX_STE = 36, 32, 12, 9
 
 
@@ -31,7 +31,7 @@ def vtp_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
     ndo.protocol = "vtp"
     p = ndo.p
     if length < _HEADER:
-        ndo.trunc()
+        ndo.invalid()
         return
     need(b, o, _HEADER)
     kind = b[o + 1]
@@ -43,11 +43,11 @@ def vtp_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
         need(b, o, length)
         return
     size = b[o + 3]
+    p("\n\tDomain name: ")
     if not 1 <= size <= _MAX_NAME:
         p(f" [invalid MgmtD Len {size}]")
         ndo.invalid()
         return
-    p("\n\tDomain name: ")
     ndo.printjnp(b, o + 4, size)
     p(f", {_THIRD.get(kind, 'Unknown')}: {b[o + 2]}")
     at, end = o + _HEADER, o + length
@@ -61,11 +61,13 @@ def vtp_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
         at += 4
         while at < end:
             took = b[at]
-            if took == 0 or took < _VLAN:
-                ndo.invalid()
+            if took == 0:
                 return
             if end - at < took:
                 ndo.longjmp()
+            if took < _VLAN:
+                ndo.invalid()
+                return
             need(b, at, took)
             if not _vlan(ndo, b, at, took):
                 need(b, at, end - at)
@@ -88,18 +90,20 @@ def _vlan(ndo: Ndo, b: bytes, o: int, left: int) -> bool:
     left -= _VLAN
     o += _VLAN
     if left < padded:
-        ndo.longjmp()
+        ndo.invalid()
+        return False
     ndo.printjnp(b, o, name)
     o += padded
     left -= padded
     while left > 0:
+        need(b, o, 2)
         if left < 2:
-            ndo.invalid()
-            ndo.longjmp()
+            return False
         kind, size = b[o], b[o + 1] * 2
         p(f"\n\t\t{_TLVS.get(kind, 'Unknown')} (0x{kind:04x}) TLV")
         if left < size + 2:
-            ndo.trunc()
+            p(" (TLV goes past the end of the packet)")
+            ndo.invalid()
             return False
         need(b, o, size + 2)
         if b[o + 1] != 1:
@@ -108,7 +112,7 @@ def _vlan(ndo: Ndo, b: bytes, o: int, left: int) -> bool:
             return False
         value = u2(b, o + 2)
         if kind in _WORDS:
-            p(f", {_WORDS[kind].get(value, 'Unknown')} ({value})")
+            p(f", {_WORDS[kind].get(value, _OTHERWISE.get(kind, 'Unknown'))} ({value})")
         elif kind == _MAX_STE:
             p(f", {value}")
         else:
