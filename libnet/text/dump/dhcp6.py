@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from libnet.text.dump.dns import NameCut, fqdn_print
@@ -96,7 +97,7 @@ def _option(ndo: Ndo, b: bytes, o: int, n: int, kind: int) -> None:
             p(" ")
             at = fqdn_print(ndo, b, at, o + n)
     elif kind in _NESTED:
-        _NESTED[kind](ndo, b, o, n)
+        _nested(ndo, b, o, n, kind)
     elif kind in (32, 46):
         p(f" {u4(b, o)}" if n == 4 else " ?")
     elif kind == 37:
@@ -139,54 +140,45 @@ def _duid(ndo: Ndo, b: bytes, o: int, n: int) -> None:
         p(f" type {kind}")
 
 
-def _ia_addr(ndo: Ndo, b: bytes, o: int, n: int) -> None:
-    if n < 24:
-        ndo.p(" ?")
-        return
-    ndo.p(f" {ndo.ip6addr(b, o)} pltime:{u4(b, o + 16)} vltime:{u4(b, o + 20)}")
-    _options(ndo, b, o + 24, o + n)
+def _ia_addr(ndo: Ndo, b: bytes, o: int) -> str:
+    return f" {ndo.ip6addr(b, o)} pltime:{u4(b, o + 16)} vltime:{u4(b, o + 20)}"
 
 
-def _ia(ndo: Ndo, b: bytes, o: int, n: int) -> None:
-    if n < 12:
-        ndo.p(" ?")
-        return
-    ndo.p(f" IAID:{u4(b, o)} T1:{u4(b, o + 4)} T2:{u4(b, o + 8)}")
-    _options(ndo, b, o + 12, o + n)
+def _ia(ndo: Ndo, b: bytes, o: int) -> str:
+    return f" IAID:{u4(b, o)} T1:{u4(b, o + 4)} T2:{u4(b, o + 8)}"
 
 
-def _ia_ta(ndo: Ndo, b: bytes, o: int, n: int) -> None:
-    if n < 4:
-        ndo.p(" ?")
-        return
-    ndo.p(f" IAID:{u4(b, o)}")
-    _options(ndo, b, o + 4, o + n)
+def _ia_ta(ndo: Ndo, b: bytes, o: int) -> str:
+    return f" IAID:{u4(b, o)}"
 
 
-def _ia_prefix(ndo: Ndo, b: bytes, o: int, n: int) -> None:
-    if n < 25:
-        ndo.p(" ?")
-        return
-    ndo.p(f" {ndo.ip6addr(b, o + 9)}/{b[o + 8]} pltime:{u4(b, o)} vltime:{u4(b, o + 4)}")
-    _options(ndo, b, o + 25, o + n)
+def _ia_prefix(ndo: Ndo, b: bytes, o: int) -> str:
+    return f" {ndo.ip6addr(b, o + 9)}/{b[o + 8]} pltime:{u4(b, o)} vltime:{u4(b, o + 4)}"
 
 
-def _query(ndo: Ndo, b: bytes, o: int, n: int) -> None:
-    if n < 17:
-        ndo.p(" ?")
-        return
+def _query(ndo: Ndo, b: bytes, o: int) -> str:
     words = {1: "by-address", 2: "by-clientID"}
-    ndo.p(f" {words.get(b[o], f'type_{b[o]}')} {ndo.ip6addr(b, o + 1)}")
-    _options(ndo, b, o + 17, o + n)
+    return f" {words.get(b[o], f'type_{b[o]}')} {ndo.ip6addr(b, o + 1)}"
 
 
-def _client_data(ndo: Ndo, b: bytes, o: int, n: int) -> None:
-    _options(ndo, b, o, o + n)
+def _client_data(ndo: Ndo, b: bytes, o: int) -> str:
+    return ""
 
 
-_NESTED: Final = {
-    3: _ia, 4: _ia_ta, 5: _ia_addr, 25: _ia, 26: _ia_prefix, 44: _query, 45: _client_data,
+# Options with options in them: the octets before those, and what they say.
+_NESTED: Final[dict[int, tuple[int, Callable[[Ndo, bytes, int], str]]]] = {
+    3: (12, _ia), 4: (4, _ia_ta), 5: (24, _ia_addr), 25: (12, _ia), 26: (25, _ia_prefix),
+    44: (17, _query), 45: (0, _client_data),
 }  # fmt: skip
+
+
+def _nested(ndo: Ndo, b: bytes, o: int, n: int, kind: int) -> None:
+    size, told = _NESTED[kind]
+    if n < size:
+        ndo.p(" ?")
+        return
+    ndo.p(told(ndo, b, o))
+    _options(ndo, b, o + size, o + n)
 
 
 def _authentication(ndo: Ndo, b: bytes, o: int, n: int) -> None:

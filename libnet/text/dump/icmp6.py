@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from libnet.text.dump.dns import NameCut, fqdn_print
+from libnet.text.dump.igmp import group_records, group_sources
 from libnet.text.dump.ndo import (
     TRUNCATED,
     Ndo,
@@ -52,9 +53,6 @@ _OPTIONS: Final = {
     1: "source link-address", 2: "destination link-address", 3: "prefix info",
     4: "redirected header", 5: "mtu", 25: "rdnss", 31: "dnssl", 7: "advertisement interval",
     8: "homeagent information", 24: "route info",
-}  # fmt: skip
-_RECORDS: Final = {
-    1: "is_in", 2: "is_ex", 3: "to_in", 4: "to_ex", 5: "allow", 6: "block",
 }  # fmt: skip
 _PREFS: Final = ("medium", "high", "rsv", "low")
 # Types whose printers told the length first with -v.
@@ -311,39 +309,11 @@ def _mld(ndo: Ndo, b: bytes, o: int) -> None:
         ndo.p(f"addr: {ndo.ip6addr(b, o + 8)}")
 
 
-def _sources(ndo: Ndo, b: bytes, o: int, count: int) -> None:
-    ndo.p(" {")
-    for i in range(count):
-        ndo.p(f" {ndo.ip6addr(b, o + 16 * i)}")
-    ndo.p(" }")
-
-
 def _mldv2_report(ndo: Ndo, b: bytes, o: int, length: int) -> None:
-    p = ndo.p
     if length < 8:
-        p(f" [invalid len {length}]")
+        ndo.p(f" [invalid len {length}]")
         return
-    count = u2(b, o + 6)
-    p(f", {count} group record(s)")
-    if not ndo.vflag:
-        return
-    at = 8
-    for _ in range(count):
-        if length < at + 20:
-            p(" [invalid number of groups]")
-            return
-        p(f" [gaddr {ndo.ip6addr(b, o + at + 4)}")
-        p(f" {tok2str(_RECORDS, ' [v2-report-#%u]', b[o + at])}")
-        sources = u2(b, o + at + 2)
-        if length < at + 20 + sources * 16:
-            p(f" [invalid number of sources {sources}]")
-            return
-        if ndo.vflag == 1:
-            p(f", {sources} source(s)")
-        else:
-            _sources(ndo, b, o + at + 20, sources)
-        at += 20 + sources * 16
-        p("]")
+    group_records(ndo, b, o, length, 16, ndo.ip6addr, "v2")
 
 
 def _mldv2_query(ndo: Ndo, b: bytes, o: int, length: int) -> None:
@@ -366,7 +336,7 @@ def _mldv2_query(ndo: Ndo, b: bytes, o: int, length: int) -> None:
         if length < 28 + sources * 16:
             p(" [invalid number of sources]")
         elif ndo.vflag > 1:
-            _sources(ndo, b, o + 28, sources)
+            group_sources(ndo, b, o + 28, sources, 16, ndo.ip6addr)
         else:
             p(f", {sources} source(s)")
     p("]")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from libnet.text.dump.ndo import Ndo, lazy, relts, tok2str, u2, u3, u4
@@ -77,35 +78,61 @@ def _mtrace(ndo: Ndo, name: str, b: bytes, o: int, length: int) -> None:
         ndo.p(f" with-ttl {b[o + 20]}")
 
 
-def _report3(ndo: Ndo, b: bytes, o: int, length: int) -> None:
+def group_records(
+    ndo: Ndo,
+    b: bytes,
+    o: int,
+    length: int,
+    width: int,
+    addr: Callable[[bytes, int], str],
+    word: str,
+) -> None:
+    """Print the records of groups in a report of IGMPv3 or MLDv2.
+
+    width  octets of an address
+    addr   its text
+    word   the report, for a record of a type without a name
+    """
     p = ndo.p
-    if length < 16 or length & 3:
-        p(f" [invalid len {length}]")
-        return
     count = u2(b, o + 6)
     p(f", {count} group record(s)")
     if not ndo.vflag:
         return
     at = 8
     for _ in range(count):
-        if length < at + 8:
+        if length < at + 4 + width:
             p(" [invalid number of groups]")
             return
-        p(f" [gaddr {ndo.ipaddr(b, o + at + 4)}")
-        p(f" {tok2str(_RECORDS, ' [v3-report-#%u]', b[o + at])}")
+        p(f" [gaddr {addr(b, o + at + 4)}")
+        p(f" {tok2str(_RECORDS, f' [{word}-report-#%u]', b[o + at])}")
         sources = u2(b, o + at + 2)
-        if length < at + 8 + sources * 4:
+        at += 4 + width
+        if length < at + sources * width:
             p(f" [invalid number of sources {sources}]")
             return
         if ndo.vflag == 1:
             p(f", {sources} source(s)")
         else:
-            p(" {")
-            for i in range(sources):
-                p(f" {ndo.ipaddr(b, o + at + 8 + 4 * i)}")
-            p(" }")
-        at += 8 + sources * 4
+            group_sources(ndo, b, o + at, sources, width, addr)
+        at += sources * width
         p("]")
+
+
+def group_sources(
+    ndo: Ndo, b: bytes, o: int, count: int, width: int, addr: Callable[[bytes, int], str]
+) -> None:
+    """Print *count* addresses of senders."""
+    ndo.p(" {")
+    for i in range(count):
+        ndo.p(f" {addr(b, o + width * i)}")
+    ndo.p(" }")
+
+
+def _report3(ndo: Ndo, b: bytes, o: int, length: int) -> None:
+    if length < 16 or length & 3:
+        ndo.p(f" [invalid len {length}]")
+        return
+    group_records(ndo, b, o, length, 4, ndo.ipaddr, "v3")
 
 
 def _query3(ndo: Ndo, b: bytes, o: int, length: int) -> None:
@@ -129,10 +156,7 @@ def _query3(ndo: Ndo, b: bytes, o: int, length: int) -> None:
         if length < 12 + sources * 4:
             p(" [invalid number of sources]")
         elif ndo.vflag > 1:
-            p(" {")
-            for i in range(sources):
-                p(f" {ndo.ipaddr(b, o + 12 + 4 * i)}")
-            p(" }")
+            group_sources(ndo, b, o + 12, sources, 4, ndo.ipaddr)
         else:
             p(f", {sources} source(s)")
     p("]")

@@ -361,16 +361,18 @@ def _notify_name(doi: int, kind: int) -> str:
     return f"#{kind}"
 
 
+def _doi(doi: int, proto: int) -> str:
+    """Return a domain of interpretation and a protocol in it."""
+    return f"doi=ipsec proto={_word(_PROTOCOLS, proto)}" if doi == 1 else f"doi={doi} proto={proto}"
+
+
 def _v1_n(ndo: Ndo, b: bytes, o: int, size: int, kind: int, w: _Where) -> int:
     p = ndo.p
     p("n:")
     if o + 12 > len(b):
         raise _Cut
     doi, proto, spi, what = u4(b, o + 4), b[o + 8], b[o + 9], u2(b, o + 10)
-    if doi != 1:
-        p(f" doi={doi} proto={proto} type={_notify_name(doi, what)}")
-    else:
-        p(f" doi=ipsec proto={_word(_PROTOCOLS, proto)} type={_notify_name(doi, what)}")
+    p(f" {_doi(doi, proto)} type={_notify_name(doi, what)}")
     if spi:
         p(" spi=")
         _raw(ndo, b, o + 12, spi)
@@ -405,10 +407,7 @@ def _v1_d(ndo: Ndo, b: bytes, o: int, size: int, kind: int, w: _Where) -> int:
     if o + 12 > len(b):
         raise _Cut
     doi, proto, spi, count = u4(b, o + 4), b[o + 8], b[o + 9], u2(b, o + 10)
-    if doi != 1:
-        p(f" doi={doi} proto={proto}")
-    else:
-        p(f" doi=ipsec proto={_word(_PROTOCOLS, proto)}")
+    p(f" {_doi(doi, proto)}")
     p(f" spilen={spi} nspi={count} spi=")
     at = o + 12
     for i in range(count):

@@ -322,15 +322,23 @@ def _opaque_lsa(ndo: Ndo, b: bytes, at: int, left: int, kind: int) -> None:
         ndo.unknown_data(b, at, "\n\t    ", left)
 
 
+def _tlv(ndo: Ndo, b: bytes, at: int, left: int, cut: type[Exception]) -> tuple[int, int]:
+    """Return the type and the length of a TLV, of whose list *left* octets are left.
+
+    Raises *cut* if it was not captured, _Stop if it cannot be.
+    """
+    if at + 4 > len(b):
+        raise cut
+    if left < 4:
+        ndo.p(f"\n\t    Remaining LS length {left} < 4")
+        raise _Stop
+    return u2(b, at), u2(b, at + 2)
+
+
 def _router_information(ndo: Ndo, b: bytes, at: int, left: int) -> None:
     p = ndo.p
     while left:
-        if at + 4 > len(b):
-            raise _Cut
-        if left < 4:
-            p(f"\n\t    Remaining LS length {left} < 4")
-            raise _Stop
-        kind, size = u2(b, at), u2(b, at + 2)
+        kind, size = _tlv(ndo, b, at, left, _Cut)
         at += 4
         left -= 4
         name = "Router Capabilities" if kind == 1 else "unknown"
@@ -354,12 +362,7 @@ def _router_information(ndo: Ndo, b: bytes, at: int, left: int) -> None:
 def _grace(ndo: Ndo, b: bytes, at: int, left: int) -> None:
     p = ndo.p
     while left > 0:
-        if at + 4 > len(b):
-            raise _Stop
-        if left < 4:
-            p(f"\n\t    Remaining LS length {left} < 4")
-            raise _Stop
-        kind, size = u2(b, at), u2(b, at + 2)
+        kind, size = _tlv(ndo, b, at, left, _Stop)
         at += 4
         left -= 4
         p(f"\n\t    {_GRACE_TLVS.get(kind, 'unknown')} TLV ({kind}), length {size}, value: ")
@@ -388,12 +391,7 @@ def _grace(ndo: Ndo, b: bytes, at: int, left: int) -> None:
 def _traffic_engineering(ndo: Ndo, b: bytes, at: int, left: int) -> None:
     p = ndo.p
     while left:
-        if at + 4 > len(b):
-            raise _Stop
-        if left < 4:
-            p(f"\n\t    Remaining LS length {left} < 4")
-            raise _Stop
-        kind, size = u2(b, at), u2(b, at + 2)
+        kind, size = _tlv(ndo, b, at, left, _Stop)
         at += 4
         left -= 4
         p(f"\n\t    {_TE_TLVS.get(kind, 'unknown')} TLV ({kind}), length: {size}")

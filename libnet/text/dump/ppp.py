@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from libnet.text.dump.ip import ip_print
@@ -394,15 +394,23 @@ def _text(ndo: Ndo, b: bytes, o: int, n: int) -> None:
     ndo.printjn(b, o, n)
 
 
+def _authentication_head(
+    ndo: Ndo, b: bytes, o: int, length: int, name: str, codes: Mapping[int, str]
+) -> bool:
+    """Print the start of a packet of PAP or CHAP; return False if it is not whole."""
+    if length < 4:
+        ndo.p(f"[|{name}]" if length < 1 else f"[|{name} 0x{b[o]:02x}]")
+        return False
+    ndo.p(f"{name.upper()}, {codes.get(b[o], 'unknown')} (0x{b[o]:02x})")
+    ndo.p(f", id {b[o + 1]}")
+    return True
+
+
 def _chap_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
     p = ndo.p
-    if length < 4:
-        p("[|chap]" if length < 1 else f"[|chap 0x{b[o]:02x}]")
+    if not _authentication_head(ndo, b, o, length, "chap", _CHAP_CODES):
         return
-    code = b[o]
-    p(f"CHAP, {_CHAP_CODES.get(code, 'unknown')} (0x{code:02x})")
-    p(f", id {b[o + 1]}")
-    size = u2(b, o + 2)
+    code, size = b[o], u2(b, o + 2)
     if code in (1, 2):
         if length < 5:
             return
@@ -422,13 +430,9 @@ def _chap_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
 
 def _pap_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
     p = ndo.p
-    if length < 4:
-        p("[|pap]" if length < 1 else f"[|pap 0x{b[o]:02x}]")
+    if not _authentication_head(ndo, b, o, length, "pap", _PAP_CODES):
         return
-    code = b[o]
-    p(f"PAP, {_PAP_CODES.get(code, 'unknown')} (0x{code:02x})")
-    p(f", id {b[o + 1]}")
-    size = u2(b, o + 2)
+    code, size = b[o], u2(b, o + 2)
     if size > length:
         p(f", length {size} > packet size")
         return
