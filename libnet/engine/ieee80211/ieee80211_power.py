@@ -68,6 +68,7 @@ class Power:
         # What was announced and has not come: a frame that we asked for, frames to groups.
         self._polling = self._group = False
         self._beacon_at = 0.0
+        self._awake_until = 0.0  # because of what we sent
 
     def reset(self) -> None:
         """Stop everything."""
@@ -281,7 +282,18 @@ class Power:
     def touched(self) -> None:
         """Stay awake for a while: something was sent."""
         if self.dozing:
+            self._awake_until = self.ic.stack.clock.now + LINGER_S
             self._linger()
+
+    def _done(self) -> None:
+        """Sleep on, if it is not too soon after what we sent: nothing more is announced."""
+        self._polling = self._group = False
+        left = self._awake_until - self.ic.stack.clock.now
+        if left <= 0:
+            self._doze()
+            return
+        self._stop()
+        self._timer = self.ic.stack.clock.after(left, self._doze)
 
     def _stop(self) -> None:
         if self._timer is not None:
@@ -330,7 +342,7 @@ class Power:
         elif self._group:
             self._linger()
         else:
-            self._doze()
+            self._done()
 
     def heard_data(self, fc: int, *, group: bool) -> None:
         """Ask for the next kept frame, or sleep on: a frame came while we save power."""
@@ -349,7 +361,7 @@ class Power:
         if self._polling or self._group:
             self._linger()
         else:
-            self._doze()
+            self._done()
 
     def away(self, on: bool, then: Callable[[], None]) -> None:
         """Tell the access point that we leave the channel, or are back; then call *then*."""

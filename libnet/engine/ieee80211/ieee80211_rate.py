@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from libnet.engine.ieee80211.ieee80211_var import Ieee80211com
 
 VALUE: Final = 0x7F
+SELECTORS: Final = 122  # from here on no rates: what every member can besides (802.11-2016 9.4.2.3)
 _RATES: Final = {
     MODE_11A: OFDM_RATES,
     MODE_11B: CCK_RATES,
@@ -74,6 +75,8 @@ def negotiate(
     [2, 150]
     >>> negotiate([108 | BASIC, 2], [2, 4], strict=True) is None
     True
+    >>> negotiate([2, 255], [2, 4], strict=True)  # 255: it can 802.11n
+    [2]
     """
     known = {rate & VALUE: rate for rate in ours}
     both: dict[int, int] = {}
@@ -81,7 +84,7 @@ def negotiate(
         value = rate & VALUE
         if value in known:
             both[value] = known[value] if strict else both.get(value, 0) | rate
-        elif strict and rate & BASIC:
+        elif strict and rate & BASIC and value < SELECTORS:
             return None
     if not both or (fixed and fixed not in both):
         return None
