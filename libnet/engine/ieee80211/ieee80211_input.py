@@ -417,16 +417,37 @@ class Input:
         if not BINTVAL_MIN <= beacon.intval <= BINTVAL_MAX:
             self._discard("rx_mgtdiscard", frame, f"beacon interval {beacon.intval}")
             return
+        if frame.addr2 != frame.addr3 and not beacon.capinfo & w.CAPINFO_IBSS:
+            self._discard("rx_mgtdiscard", frame, "of a network that is not the sender's")
+            return
         if frame.fc & w.FC_KIND == w.BEACON:
             ic.stats["rx_beacon"] += 1
-        if ours and ic.state == S_RUN and frame.addr3 == ic.bss.bssid:
-            self._own_beacon(frame, beacon, elems, info)
+        if ours and frame.addr3 == ic.bss.bssid:
+            if ic.state == S_RUN:
+                self._own_beacon(frame, beacon, elems, info)
+                return
+            if not self._other(beacon, elems):
+                # What was agreed on stays, while we ask.
+                ic.bss.signal, ic.bss.noise = info.signal, info.noise
+                ic.bss.heard = ic.stack.clock.now
+                return
+            ic.dprintf(MSG_STATE, f"[{ether_ntoa(frame.addr2)}] has become another network")
+            ic.scan.pop(frame.addr2, None)
+            ic.scanner.add(frame, beacon, elems, info)
+            ic.newstate(S_SCAN)
             return
         if ic.opmode == M_HOSTAP and not ic.scanner.scanning:
             return
         node = ic.scanner.add(frame, beacon, elems, info)
         if ic.opmode == M_IBSS and ic.state == S_RUN and beacon.capinfo & w.CAPINFO_IBSS:
             self._adhoc(node, frame, beacon, elems, info)
+
+    def _other(self, beacon: w.Beacon, elems: w.Elements) -> bool:
+        """Tell whether the access point that we ask is not what it was when we chose it."""
+        bss = self.ic.bss
+        ssid = elems.ssid or b""
+        privacy = (bss.capinfo ^ beacon.capinfo) & w.CAPINFO_PRIVACY
+        return bool(privacy) or (any(ssid) and ssid != bss.essid)
 
     def _own_beacon(
         self, frame: w.Frame, beacon: w.Beacon, elems: w.Elements, info: RxInfo

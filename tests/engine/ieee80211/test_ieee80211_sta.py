@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from libnet.engine.ieee80211.ieee80211_var import (
     AUTH_SHARED,
     M_HOSTAP,
@@ -407,3 +409,43 @@ def test_an_access_point_that_was_switched_off_and_on_is_joined_anew(lab):
     ap.send(sta, b"to a station that has said nothing since")
     lab.run(0.1)
     assert len(sta.got) == 1
+
+
+@pytest.mark.parametrize("change", ["name", "privacy"])
+def test_a_station_does_not_follow_its_access_point_into_another_network(lab, change):
+    ap, sta = lab.box(), lab.box()
+    ap.be(M_HOSTAP, des_chan=freq_of(6))
+    sta.be()
+    lab.run(5)
+    assert lab.talks(sta, ap)
+    if change == "name":
+        ap.ic.des_ssid = b"other"
+    else:
+        ap.wep(b"abcde")
+    ap.ic.reset()
+    lab.run(10)
+    assert sta.ic.state == S_SCAN
+    assert not ap.ic.nodes
+    assert not lab.talks(sta, ap)
+    if change == "name":
+        ap.ic.des_ssid = b"lan"
+    else:
+        ap.ic.setkeys([], 0, privacy=False)
+    ap.ic.reset()
+    lab.run(15)
+    assert lab.talks(sta, ap)
+
+
+def test_beacons_in_the_access_points_name_do_not_change_what_was_agreed_on(lab):
+    ap, sta = lab.box(), lab.box()
+    ap.be(M_HOSTAP, des_chan=freq_of(6))
+    sta.be()
+    lab.run(5)
+    agreed = sta.ic.bss.bssid, sta.ic.bss.essid, list(sta.ic.bss.rates)
+    elems = w.ssid_elem(b"trap") + w.rates_elem((0x82, 0x7F))
+    for bssid in (bytes((2, 0, 0, 0, 6, 6)), ap.mac):
+        body = w.Beacon(0, 100, w.CAPINFO_ESS, elems).build()
+        frame = w.mgmt(w.BEACON, da=b"\xff" * 6, sa=ap.mac, bssid=bssid, body=body)
+        lab.air.inject(frame, to=sta.radio)
+    assert (sta.ic.bss.bssid, sta.ic.bss.essid, sta.ic.bss.rates) == agreed
+    assert lab.talks(sta, ap)
