@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from libnet.text.dump.dns import NameCut, fqdn_print
-from libnet.text.dump.ndo import Ndo, need, tok2str, u2, u4
+from libnet.text.dump.ndo import TRUNCATED, Ndo, need, tok2str, u2, u4
 
 _TYPES: Final = {
     1: "solicit", 2: "advertise", 3: "request", 4: "confirm", 5: "renew", 6: "rebind", 7: "reply",
@@ -78,7 +78,7 @@ def _option(ndo: Ndo, b: bytes, o: int, n: int, kind: int) -> None:
         p(f" {u2(b, o)}" if n == 2 else " ?")
     elif kind == 9:
         p(" (")
-        dhcp6_print(ndo, b[: o + n], o, n)
+        _message(ndo, b[: o + n], o, n)
     elif kind == 11:
         _authentication(ndo, b, o, n)
     elif kind == 13:
@@ -258,6 +258,13 @@ def _aftr(ndo: Ndo, b: bytes, o: int, n: int) -> None:
 
 def dhcp6_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
     """Print a DHCPv6 message of *length* octets."""
+    try:
+        _message(ndo, b, o, length)
+    except TRUNCATED:
+        ndo.trunc()
+
+
+def _message(ndo: Ndo, b: bytes, o: int, length: int) -> None:
     ndo.protocol = "dhcp6"
     p = ndo.p
     p("dhcp6")

@@ -114,6 +114,8 @@ def fqdn_print(ndo: Ndo, b: bytes, o: int, base: int) -> int:
     if c == 0:
         p(".")
         return o
+    if c & 0xC0 == 0xC0 and o >= n:
+        raise _Cut
     end, compressed, chars = o + size, False, 0
     while c and o < n:
         kind = c & 0xC0

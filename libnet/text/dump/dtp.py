@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from libnet.text.dump.ndo import Ndo, u2
+from libnet.text.dump.ndo import Ndo, need, u2
 
 _TLVS: Final = {1: "Domain", 2: "Status", 3: "DTP type", 4: "Neighbor"}
 
@@ -46,5 +46,7 @@ def dtp_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
             p(f", 0x{b[o + 4]:x}")
         elif kind == 4:
             p(f", {ndo.etheraddr(b, o + 4)}")
+        else:
+            need(b, o, size)
         o += size
         length -= size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from libnet.text.dump.ndo import Ndo, bittok2str, need, take, tok2str, u2, u3, u4
+from libnet.text.dump.ndo import TRUNCATED, Ndo, bittok2str, need, take, tok2str, u2, u3, u4
 
 _OPCODES: Final = {1: "Update", 3: "Query", 4: "Reply", 5: "Hello", 6: "IPX SAP", 7: "Probe"}
 _FLAGS: Final = (
@@ -31,6 +31,13 @@ _HEADER: Final = 20
 def eigrp_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
     """Print a packet of *length* octets."""
     ndo.protocol = "eigrp"
+    try:
+        _packet(ndo, b, o, length)
+    except TRUNCATED:
+        ndo.trunc()
+
+
+def _packet(ndo: Ndo, b: bytes, o: int, length: int) -> None:
     p = ndo.p
     need(b, o, _HEADER)
     if b[o] != 2:
@@ -58,11 +65,11 @@ def eigrp_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
             ndo.unknown_data(b, o + 4, "\n\t    ", left)
             return
         p(f"\n\t  {_TLVS.get(kind, 'Unknown')} TLV (0x{kind:04x}), length: {size}")
+        need(b, o + 4, size - 4)
         least = _LEAST.get(kind, 4)
         if size < least:
             p(f" (too short, < {least})")
         else:
-            need(b, o + 4, size - 4)
             _value(ndo, b, o + 4, kind, size - 4)
         if ndo.vflag > 1 or kind not in _LEAST:
             ndo.unknown_data(b, o + 4, "\n\t    ", size - 4)

@@ -99,7 +99,7 @@ def _ether_type(ndo: Ndo, b: bytes, o: int, at: int, length: int, kind: int) -> 
             ends = f"{ndo.etheraddr(*src)} > {ndo.etheraddr(*dst)}"
             secured = _macsec(ndo, b, at, length, ends)
             if secured is None:
-                return at - o
+                return at - o + min(len(b) - at, length)
             at, length = secured.at, secured.length
             if not secured.clear:
                 if not ndo.suppress_default_print:

@@ -168,10 +168,9 @@ def _avp(ndo: Ndo, b: bytes, o: int, left: int) -> int:
     p(" ")
     head = u2(b, o)
     size = head & 0x3FF
-    if not 6 <= size <= left:
+    if not 6 <= size <= left or o + size > len(b):
         ndo.trunc()
         return 0
-    need(b, o, size)
     if head & 0x8000:
         p("*")
     if head & 0x4000:

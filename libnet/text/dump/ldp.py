@@ -236,14 +236,16 @@ def _prefix(ndo: Ndo, b: bytes, o: int, left: int, family: int) -> None:
 
 def _pseudowire(ndo: Ndo, b: bytes, o: int, size: int) -> None:
     p = ndo.p
-    kind, info, group = u2(b, o), b[o + 2], u4(b, o + 3)
+    kind, info = u2(b, o), b[o + 2]
+    if info:
+        _enough(ndo, size, 11)
+    group = u4(b, o + 3)
     word = "" if kind & 0x8000 else "no "
     name = f": {TYPES.get(kind & 0x7FFF, 'Unknown')}, {word}control word, group-ID {group}"
     if info == 0:
         p(f"{name}, VC-info-length: {info}")
         return
     o += 7
-    _enough(ndo, size, 11)
     p(f"{name}, VC-ID {u4(b, o)}, VC-info-length: {info}")
     if info < 4:
         p(" (invalid, < 4")

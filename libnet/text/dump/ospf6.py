@@ -145,6 +145,7 @@ def _prefix(ndo: Ndo, b: bytes, o: int, left: int) -> int:
     """Print a prefix and its metric; return the octets it took, below zero if *left* are too few."""
     if left < 4:
         return -1
+    need(b, o, 4)
     bits = b[o]
     if bits > 128:
         ndo.p(f" bogus prefixlen /{bits}")
@@ -235,7 +236,8 @@ def _lsa(ndo: Ndo, b: bytes, o: int, end: int) -> int:
         p(f"\n\t      Prefixes {count}:")
         _prefixes(ndo, b, at + 12, left - 12, count)
     else:
-        need(b, at, left)
+        if at + left > end:
+            ndo.longjmp()
         ndo.unknown_data(b, at, "\n\t      ", left)
     return o + length
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from libnet.text.dump import ospf
-from libnet.text.dump.ndo import Ndo, bittok2str, need, shown, take, tok2str, u2, u3, u4
+from libnet.text.dump.ndo import TRUNCATED, Ndo, bittok2str, need, shown, take, tok2str, u2, u3, u4
 from libnet.text.dump.numbers import ETHERTYPES, FAMILIES
 
 _MESSAGES: Final = {
@@ -165,6 +165,13 @@ def _single(value: float) -> float:
 def rsvp_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
     """Print a message of *length* octets."""
     ndo.protocol = "rsvp"
+    try:
+        _packet(ndo, b, o, length)
+    except TRUNCATED:
+        ndo.trunc()
+
+
+def _packet(ndo: Ndo, b: bytes, o: int, length: int) -> None:
     p = ndo.p
     need(b, o, 8)
     if b[o] >> 4 != 1:

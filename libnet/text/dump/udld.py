@@ -55,5 +55,7 @@ def udld_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
             p(f", {b[o + 4]}s")
         elif kind == 7:
             p(f", {u4(b, o + 4)}")
+        else:
+            need(b, o, size)
         o += size
         length -= size

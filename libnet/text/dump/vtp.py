@@ -30,8 +30,9 @@ def vtp_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
     """Print a frame of *length* octets."""
     ndo.protocol = "vtp"
     p = ndo.p
+    start = o
     if length < _HEADER:
-        ndo.invalid()
+        ndo.invalid_rest(b, o, length)
         return
     need(b, o, _HEADER)
     kind = b[o + 1]
@@ -46,7 +47,7 @@ def vtp_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
     p("\n\tDomain name: ")
     if not 1 <= size <= _MAX_NAME:
         p(f" [invalid MgmtD Len {size}]")
-        ndo.invalid()
+        ndo.invalid_rest(b, o, length)
         return
     ndo.printjnp(b, o + 4, size)
     p(f", {_THIRD.get(kind, 'Unknown')}: {b[o + 2]}")
@@ -66,7 +67,7 @@ def vtp_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
             if end - at < took:
                 ndo.longjmp()
             if took < _VLAN:
-                ndo.invalid()
+                ndo.invalid_rest(b, start, length)
                 return
             need(b, at, took)
             if not _vlan(ndo, b, at, took):
