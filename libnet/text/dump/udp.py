@@ -27,6 +27,9 @@ _EITHER: Final[tuple[tuple[tuple[int, ...], Printer], ...]] = (
     ((521,), lazy("rip.ripng_print")),
     ((546, 547), lazy("dhcp6.dhcp6_print")),
     ((1645, 1812, 1646, 1813, 1700, 3799), lazy("radius.radius_print")),
+    ((88, 750), lazy("krb.krb_print")),
+    ((525,), lazy("timed.timed_print")),
+    ((646,), lazy("ldp.ldp_print")),
     ((654,), _aodv),
     ((5060,), lazy("words.sip_print")),
     ((514,), lazy("syslog.syslog_print")),
@@ -34,18 +37,20 @@ _EITHER: Final[tuple[tuple[tuple[int, ...], Printer], ...]] = (
     ((4789,), lazy("vxlan.vxlan_print")),
     ((6081,), lazy("vxlan.geneve_print")),
     ((4790,), lazy("vxlan.vxlan_gpe_print")),
-    ((88, 750), lazy("krb.krb_print")),
-    ((525,), lazy("timed.timed_print")),
     ((1589,), lazy("vqp.vqp_print")),
-    ((646,), lazy("ldp.ldp_print")),
     ((319, 320), lazy("ptp.ptp_print")),
     ((6635,), lazy("mpls.mpls_print")),
+    ((30490,), lazy("someip.someip_print")),
 )
 _BY_PORT: Final = {
     port: (rank, printer) for rank, (ports, printer) in enumerate(_EITHER) for port in ports
 }
 _RADIUS_RANK: Final = _BY_PORT[1812][0]
 _RIPNG_RANK: Final = _BY_PORT[521][0]
+_AODV_RANK: Final = _BY_PORT[654][0]
+# Behind this port alone as the sender's, whoever sends: it is the first of the dynamic ones.
+_BCM_LI: Final = 49152
+_bcm_li = lazy("bcmli.bcm_li_print")
 # Behind the destination port alone: after which rank of the others it comes, and its printer.
 _hsrp = lazy("hsrp.hsrp_print")
 _bfd = lazy("bfd.bfd_print")
@@ -181,6 +186,8 @@ def _find(sport: int, dport: int) -> Printer | None:
     to = _TO.get(dport)
     if to is not None and (one is None or to[0] < one[0]):
         one = to
+    if sport == _BCM_LI and (one is None or one[1] is _bfd or one[0] > _AODV_RANK):
+        return _bcm_li
     return one[1] if one is not None else None
 
 
