@@ -6,6 +6,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Many tests wait for processes: two for each processor, and none is handed out before its turn.
+JOBS := $(shell echo $$(( 2 * $$(nproc) )))
 
 .PHONY: demo test check bench clean
 
@@ -22,7 +24,7 @@ demo: $(VENV)/.ready
 	$(BIN)/lab play etc/demo.t
 
 test: $(VENV)/.ready-test
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n $(JOBS) --maxschedchunk 1
 
 check: $(VENV)/.ready-test
 	$(BIN)/ruff format --check .
