@@ -99,7 +99,8 @@ class BadConf(ValueError):
 def read_conf(path: str) -> tuple[dict[str, Any], int]:
     """Return the properties that lie in *path*, a JSON object, and their generation.
 
-    A file that is not there has none, of generation 0. Raises BadConf.
+    A file that is not there has none, of generation 0; so has one that does not say which generation
+    it is. Raises BadConf.
     """
     try:
         with open(path, "rb") as file:
@@ -110,10 +111,12 @@ def read_conf(path: str) -> tuple[dict[str, Any], int]:
 
     try:
         values = json.loads(text)
-        generation = values.pop("generation")
+        if type(values) is not dict:
+            raise ValueError("not a JSON object")
+        generation = values.pop("generation", 0)
         if type(generation) is not int or generation < 0:
             raise ValueError("generation is not a number from 0")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
+    except (ValueError, RecursionError) as exc:
         raise BadConf(f"{path}: {exc}") from None
     return values, generation & 0xFFFFFFFF
 

@@ -376,6 +376,8 @@ def test_a_tool_is_told_the_counters(space):
     [
         "",
         "[]",
+        '"x"',
+        '{"generation": "x"}',
         '{"generation": 1, "colour": 2}',
         '{"generation": 1, "places": []}',
         '{"generation": 1, "places": {"A": [1]}}',
@@ -512,3 +514,11 @@ def test_damaged_frames_are_marked(space):
     assert flags == RX_BADFCS
     assert frame != data(B, A)
     assert said == [1]
+
+
+def test_a_file_written_by_hand_need_not_count_generations(space):
+    with open(os.path.join(space.directory, "air"), "w") as file:
+        file.write('{"exponent": 2, "places": {"B": [3, 4]}}')
+    how, places, generation = read_air(space.directory)
+    assert (how.exponent, places, generation) == (2, {"B": (3.0, 4.0, 0.0)}, 0)
+    assert write_air(space.directory, how, {}) == 1
