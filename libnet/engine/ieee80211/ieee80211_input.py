@@ -64,12 +64,12 @@ class Frag:
 
     at     when the last came, by our clock     next   sequence control expected
     parts  bodies so far                        size   their octets
-    addrs  addresses 1 and 2
+    addrs  addresses 1 and 2, and whether it is enciphered
     """
 
     __slots__ = ("addrs", "at", "next", "parts", "size")
 
-    def __init__(self, at: float, seq: int, body: bytes, addrs: tuple[bytes, bytes]) -> None:
+    def __init__(self, at: float, seq: int, body: bytes, addrs: tuple[bytes, bytes, int]) -> None:
         self.at, self.next, self.addrs = at, seq + 1, addrs
         self.parts = [body]
         self.size = len(body)
@@ -171,6 +171,11 @@ class Input:
         if fc & w.FC_MOREFRAG or frame.seq & w.FRAG_MASK:
             if group or not mine:
                 self._discard("rx_decap", frame, "fragment to a group or to others")
+                return
+            if ic.dropunencrypted and node.authorized and not protected:
+                # Else somebody without the key could put a beginning before what others encipher.
+                node.stats["rx_unencrypted"] += 1
+                self._discard("rx_unencrypted", frame, "fragment not enciphered")
                 return
             whole = self._defrag(node, frame, body)
             if whole is None:
@@ -275,7 +280,7 @@ class Input:
         more = frame.fc & w.FC_MOREFRAG
         have: Frag | None = node.frag
         node.frag = None
-        addrs = frame.addr1, frame.addr2
+        addrs = frame.addr1, frame.addr2, frame.fc & w.FC_PROTECTED
         if have is None or seq != have.next or addrs != have.addrs:
             if number:
                 node.stats["rx_defrag"] += 1
@@ -299,7 +304,8 @@ class Input:
     def _deliver(self, node: Node, ether: bytes) -> None:
         """Hand a frame up, and through the access point to its other stations."""
         ic = self.ic
-        if ic.opmode == M_HOSTAP and ic.apbridge:
+        if ic.opmode == M_HOSTAP and ic.apbridge and node.authorized:
+            # What comes through a closed port, 802.1X, is for the access point and nobody else.
             dst = ether[:6]
             if dst[0] & 1:
                 ic.out.relay(ether)

@@ -147,6 +147,44 @@ def test_wep_frames_without_privacy_and_clear_ones_where_they_are_not_wanted(lab
     assert ap.ic.stats["rx_unencrypted"] == 1
 
 
+def test_a_clear_fragment_does_not_become_part_of_an_enciphered_frame(lab, ap, script):
+    script.join(ap)
+    ap.wep(b"abcde")
+    ap.ic.dropunencrypted = True
+    last = raw(script, ap, b"", fc=w.FC_PROTECTED, seq=0x21)
+    key = ap.ic.crypto.txkey(ap.ic.nodes[script.mac], group=False)
+    end = ap.ic.crypto.encap(key, last, b"end")
+    begin = raw(script, ap, body(b"somebody else's "), fc=w.FC_MOREFRAG, seq=0x20)
+    lab.air.inject(begin, to=ap.radio)
+    lab.air.inject(end, to=ap.radio)
+    assert ap.got == []
+    assert ap.ic.stats["rx_unencrypted"] == 1
+    head = raw(script, ap, b"", fc=w.FC_PROTECTED | w.FC_MOREFRAG, seq=0x30)
+    lab.air.inject(ap.ic.crypto.encap(key, head, body(b"begin ")), to=ap.radio)
+    last = raw(script, ap, b"", fc=w.FC_PROTECTED, seq=0x31)
+    lab.air.inject(ap.ic.crypto.encap(key, last, b"end"), to=ap.radio)
+    assert ap.got == [(script.mac, b"begin end")]
+
+
+def test_what_passes_a_closed_port_goes_to_no_other_station(lab, ap, script, another):
+    script.join(ap)
+    other = another(0x55).join(ap)
+    frames = [
+        raw(script, ap, w.ether_to_body(bytes(12) + b"\x88\x8e\x01\x01\0\0"), seq=16 * n, dst=dst)
+        for n, dst in enumerate((other.mac, b"\xff" * 6))
+    ]
+    ap.ic.nodes[script.mac].authorized = False
+    for frame in frames:
+        lab.air.inject(frame, to=ap.radio)
+    lab.run(0.5)
+    assert other.kinds(w.DATA) == []
+    ap.ic.nodes[script.mac].authorized = True
+    for frame in frames:
+        lab.air.inject(frame, to=ap.radio)
+    lab.run(0.5)
+    assert len(other.kinds(w.DATA)) == 2
+
+
 def test_wep_frames_are_dropped_for_a_wrong_sum_an_empty_slot_and_being_short(lab, ap, script):
     script.join(ap)
     ap.wep(b"abcde")
