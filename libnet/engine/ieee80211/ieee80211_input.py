@@ -429,18 +429,17 @@ class Input:
         if frame.fc & w.FC_KIND == w.BEACON:
             ic.stats["rx_beacon"] += 1
         if ours and frame.addr3 == ic.bss.bssid:
-            if ic.state == S_RUN:
+            if frame.fc & w.FC_KIND == w.BEACON and self._other(beacon, elems):
+                ic.dprintf(MSG_STATE, f"[{ether_ntoa(frame.addr2)}] has become another network")
+                ic.scan.pop(frame.addr2, None)
+                ic.scanner.add(frame, beacon, elems, info)
+                ic.newstate(S_SCAN)
+            elif ic.state == S_RUN:
                 self._own_beacon(frame, beacon, elems, info)
-                return
-            if not self._other(beacon, elems):
+            else:
                 # What was agreed on stays, while we ask.
                 ic.bss.signal, ic.bss.noise = info.signal, info.noise
                 ic.bss.heard = ic.stack.clock.now
-                return
-            ic.dprintf(MSG_STATE, f"[{ether_ntoa(frame.addr2)}] has become another network")
-            ic.scan.pop(frame.addr2, None)
-            ic.scanner.add(frame, beacon, elems, info)
-            ic.newstate(S_SCAN)
             return
         if ic.opmode == M_HOSTAP and not ic.scanner.scanning:
             return
@@ -449,7 +448,7 @@ class Input:
             self._adhoc(node, frame, beacon, elems, info)
 
     def _other(self, beacon: w.Beacon, elems: w.Elements) -> bool:
-        """Tell whether the access point that we ask is not what it was when we chose it."""
+        """Tell whether our access point is not what it was when we chose it."""
         bss = self.ic.bss
         ssid = elems.ssid or b""
         privacy = (bss.capinfo ^ beacon.capinfo) & w.CAPINFO_PRIVACY

@@ -442,10 +442,24 @@ def test_beacons_in_the_access_points_name_do_not_change_what_was_agreed_on(lab)
     sta.be()
     lab.run(5)
     agreed = sta.ic.bss.bssid, sta.ic.bss.essid, list(sta.ic.bss.rates)
-    elems = w.ssid_elem(b"trap") + w.rates_elem((0x82, 0x7F))
-    for bssid in (bytes((2, 0, 0, 0, 6, 6)), ap.mac):
-        body = w.Beacon(0, 100, w.CAPINFO_ESS, elems).build()
+    for bssid, name in ((bytes((2, 0, 0, 0, 6, 6)), b"trap"), (ap.mac, b"lan"), (ap.mac, b"")):
+        elems = w.ssid_elem(name) + w.rates_elem((0x82, 0x7F))
+        body = w.Beacon(sta.radio.tsf(), 100, w.CAPINFO_ESS, elems).build()
         frame = w.mgmt(w.BEACON, da=b"\xff" * 6, sa=ap.mac, bssid=bssid, body=body)
         lab.air.inject(frame, to=sta.radio)
     assert (sta.ic.bss.bssid, sta.ic.bss.essid, sta.ic.bss.rates) == agreed
+    assert lab.talks(sta, ap)
+
+
+def test_a_station_leaves_an_access_point_whose_name_changes_under_way(lab):
+    ap, sta = lab.box(), lab.box()
+    ap.be(M_HOSTAP, des_chan=freq_of(6))
+    sta.be()
+    lab.run(5)
+    ap.ic.bss.essid = ap.ic.des_ssid = b"other"
+    lab.run(3)
+    assert sta.ic.state == S_SCAN
+    assert sta.events[-1][0] in (RTM_IEEE80211_DISASSOC, RTM_IEEE80211_SCAN)
+    ap.ic.bss.essid = ap.ic.des_ssid = b"lan"
+    lab.run(15)
     assert lab.talks(sta, ap)
