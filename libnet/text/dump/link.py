@@ -25,6 +25,8 @@ def null_if_print(ndo: Ndo, b: bytes, length: int) -> None:
         ip_print(ndo, b, 4, length - 4)
     elif family in (24, 28, 30):
         _ip6(ndo, b, 4, length - 4)
+    elif family == _ISO:
+        _isoclns(ndo, b, 4, length - 4)
     else:
         if not ndo.eflag:
             _null_header(ndo, family, length)
@@ -49,6 +51,8 @@ def raw_if_print(ndo: Ndo, b: bytes, length: int) -> None:
 
 
 _ip6 = lazy("ip6.ip6_print")
+_isoclns = lazy("isoclns.isoclns_print")
+_ISO: Final = 7
 
 # Printers of (ndo, b, length) by link type.
 _PRINTERS: Final[dict[int, Printer]] = {
@@ -69,6 +73,7 @@ _PRINTERS: Final[dict[int, Printer]] = {
     127: lazy("radiotap.ieee802_11_radio_if_print"),
     149: lazy("nflog.pktap_if_print"),
     163: lazy("radiotap.avs_if_print"),
+    166: lazy("ppp.ppp_if_print"),
     228: raw_if_print,
     229: raw_if_print,
     239: lazy("nflog.nflog_if_print"),

@@ -17,8 +17,8 @@ _REASONS: Final = {
     14: "14(synproxy)",
 }  # fmt: skip
 _ACTIONS: Final = {
-    0: "pass", 1: "block", 2: "scrub", 3: "nat", 4: "nonat", 5: "binat", 6: "nobinat", 7: "rdr",
-    8: "nordr", 9: "synproxy-drop",
+    0: "pass", 1: "block", 2: "scrub", 4: "nat", 5: "nonat", 6: "binat", 7: "nobinat", 8: "rdr",
+    9: "nordr", 10: "synproxy-drop",
 }  # fmt: skip
 _DIRECTIONS: Final = {0: "in/out", 1: "in", 2: "out"}
 _ip6 = lazy("ip6.ip6_print")
