@@ -80,8 +80,11 @@ def arp_print(ndo: Ndo, b: bytes, o: int, length: int) -> None:
 
 def _q922(data: bytes) -> str:
     """Return a frame relay address (ITU-T Q.922) as its DLCI."""
-    if data[0] & 1 or len(data) < 2:
-        return "Invalid DLCI"
+    # The last octet of an address has its lowest bit set: the second, third or fourth.
+    if data[0] & 1:
+        return "<Invalid DLCI>"
+    if not any(c & 1 for c in data[1:4]):
+        return "<Truncated>" if len(data) < 4 else "<Invalid DLCI>"
     dlci = (data[0] & 0xFC) << 2 | (data[1] & 0xF0) >> 4
     at = 1
     if not data[1] & 1:
