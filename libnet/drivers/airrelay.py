@@ -8,9 +8,11 @@ they come: the layer outside has stamped them.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
+from typing import Final
 
-from libnet.clock import Dice
+from libnet.clock import Callout, Dice
 from libnet.drivers.radio import VirtualRadio
 from libnet.engine.ieee80211.radio import Series
 from libnet.errors import NetError
@@ -36,18 +38,26 @@ from libnet.media.port import Port
 from libnet.wire.phy import CCK_RATES, OFDM_RATES, RxInfo, TxStatus
 
 _RATES = frozenset(CCK_RATES + OFDM_RATES)
+LATE_MAX: Final = 1024  # statuses that wait for room
+LATE_S: Final = 0.01  # from one look for room to the next
 
 
 class AirRelay:
     """Carries between *port*, an antenna, and *outside*, a port whose frames are the messages.
 
-    stat  of outside: with "bad version", "bad kind", "bad length", "bad rates", "bad direction" and
-          "bad frequency" for messages that cannot be followed
+    A frame that comes in is lost when there is no room outside; how one that went out has ended is told
+    as soon as there is.
+
+    stat  of outside: with "statuses lost", and "bad version", "bad kind", "bad length", "bad rates",
+          "bad direction" and "bad frequency" for messages that cannot be followed
     """
 
     def __init__(self, port: AirPort, outside: Port, dice: Dice, address: bytes) -> None:
         self.outside = outside
         self.stat = outside.stat
+        self._clock = port.clock
+        self._late: deque[bytes] = deque()  # statuses that there was no room for
+        self._again: Callout | None = None
         radio = self.radio = VirtualRadio(port, dice, address)
         radio.all_groups = True
         radio.stamps = False
@@ -57,6 +67,8 @@ class AirRelay:
 
     def close(self) -> None:
         """Take the antenna away and close the port."""
+        if self._again is not None:
+            self._again.stop()
         self.radio.close()
         self.outside.close()
 
@@ -104,7 +116,7 @@ class AirRelay:
 
         def done(status: TxStatus) -> None:
             result = ACKED if status.acked else FAILED
-            self.outside.send(build(Status(cookie, result, status.rate, status.retries)))
+            self._report(Status(cookie, result, status.rate, status.retries))
 
         radio = self.radio
         radio.txpower = TXPOWER_DBM if message.power == USUAL_POWER else message.power
@@ -122,4 +134,23 @@ class AirRelay:
                 done=done,
             )
         ):
-            self.outside.send(build(Status(cookie, REFUSED, 0, 0)))
+            self._report(Status(cookie, REFUSED, 0, 0))
+
+    def _report(self, status: Status) -> None:
+        """Tell how a frame ended; later, if the one outside has no room for more messages now."""
+        if len(self._late) >= LATE_MAX:
+            self.stat["statuses lost"] += 1
+            return
+        self._late.append(build(status))
+        if self._again is None:
+            self._report_late()
+
+    def _report_late(self) -> None:
+        self._again = None
+        while self._late:
+            full = self.stat["receiver full"]
+            self.outside.send(self._late[0])
+            if self.stat["receiver full"] != full:
+                self._again = self._clock.after(LATE_S, self._report_late)
+                return
+            self._late.popleft()

@@ -45,9 +45,14 @@ class Socket:
         self.stat = Stat()
         self.got: list[Message] = []
         self.closed = False
+        self.room = 10000
 
     def send(self, frame: bytes) -> None:
-        self.got.append(parse(frame))
+        if self.room:
+            self.room -= 1
+            self.got.append(parse(frame))
+        else:
+            self.stat["receiver full"] += 1
 
     def send_many(self, frames: Sequence[bytes]) -> None:
         for frame in frames:
@@ -256,3 +261,21 @@ def test_a_station_made_by_another_hand_joins_an_access_point_and_is_answered():
         assert (reply[ICMP].type, reply[ICMP].id) == (0, 7)
         assert them in box.sh("wlanctl abc0").out
         relay.close()
+
+
+def test_how_frames_ended_is_told_when_there_is_room_again():
+    world = World()
+    world.socket.room = 3
+    got = world.say(*(send(number, frame(0x08, US)) for number in range(100)))
+    assert len(got) == 3
+    world.socket.room = 10000
+    world.run()
+    told = [message for message in world.socket.got if isinstance(message, Status)]
+    assert sorted(status.cookie for status in told) == list(range(100))
+    assert {status.result for status in told} == {ACKED, REFUSED}
+    world.socket.room = 0
+    for _ in range(30):
+        world.say(*(send(number, frame(0x08, US)) for number in range(100)))
+    assert world.relay.stat["statuses lost"] > 0
+    world.relay.close()
+    assert world.clock.next_due() is None
