@@ -56,6 +56,7 @@ class AirRelay:
         self.outside = outside
         self.stat = outside.stat
         self._clock = port.clock
+        self._under_way: list[int] = []  # cookies of what the radio has taken and not reported
         self._late: deque[bytes] = deque()  # statuses that there was no room for
         self._again: Callout | None = None
         radio = self.radio = VirtualRadio(port, dice, address)
@@ -99,6 +100,9 @@ class AirRelay:
         radio.filter(bssid=bytes(6), promiscuous=False, monitor=bool(message.flags & EVERY))
         if not message.freq:
             radio.stop()
+            for cookie in self._under_way:
+                self._report(Status(cookie, FAILED, 0, 0))
+            self._under_way.clear()
         elif self._goto(message.freq):
             radio.start()
 
@@ -115,10 +119,12 @@ class AirRelay:
         cookie = message.cookie
 
         def done(status: TxStatus) -> None:
+            self._under_way.remove(cookie)
             result = ACKED if status.acked else FAILED
             self._report(Status(cookie, result, status.rate, status.retries))
 
         radio = self.radio
+        self._under_way.append(cookie)
         radio.txpower = TXPOWER_DBM if message.power == USUAL_POWER else message.power
         series: Series = [pair for pair in message.series if pair[0] in _RATES]
         if not series:
@@ -134,6 +140,7 @@ class AirRelay:
                 done=done,
             )
         ):
+            self._under_way.remove(cookie)
             self._report(Status(cookie, REFUSED, 0, 0))
 
     def _report(self, status: Status) -> None:

@@ -279,3 +279,13 @@ def test_how_frames_ended_is_told_when_there_is_room_again():
     assert world.relay.stat["statuses lost"] > 0
     world.relay.close()
     assert world.clock.next_due() is None
+
+
+def test_what_waits_when_the_radio_is_switched_off_has_failed():
+    world = World()
+    got = world.say(*(send(number, frame(0x08, OTHER)) for number in range(5)), Tune(0, 0, THEM))
+    assert [status for status in got if isinstance(status, Status)] == [
+        Status(number, FAILED, 0, 0) for number in range(5)
+    ]
+    world.run()
+    assert world.say(Tune(2437, 0, THEM), send(9, frame(0x08, US))) == [Status(9, ACKED, 22, 0)]
