@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import IO, Final
+from typing import IO, Final, NamedTuple
 
+from libnet.addr import AF_INET, AF_ROUTE, SockaddrDl, SockaddrIn
+from libnet.ioctl.ifflags import IFF_BROADCAST, IFF_LOOPBACK
+from libnet.ioctl.sysctl import CTL_NET
+from libnet.libsocket.ctx import Ctx
+from libnet.libsocket.sock import SOCK_DGRAM
 from libnet.wire import Malformed, Truncated
 from libnet.wire.cksum import in4_cksum, in_cksum
 from libnet.wire.ipv4 import IP_MF, IP_OFFMASK, IPPROTO_UDP, IPTOS_LOWDELAY, Ipv4, ip_build
+from libnet.wire.rtsock import NET_RT_IFLIST, IfaMsg, IfMsg, unpack_all
 from libnet.wire.udp import Udp, udp_build
 
 TTL: Final = 128  # of frames of our own making
@@ -39,6 +45,34 @@ def udp_frame(mac: bytes, src: int, sport: int, dst: int, dport: int, payload: b
         datagram, src=src, dst=dst, proto=IPPROTO_UDP, ttl=TTL, tos=IPTOS_LOWDELAY, ident=0
     )
     return mac + bytes(6) + ETHERTYPE_IP + packet
+
+
+class Link(NamedTuple):
+    """A broadcast interface: its name, link address, IFF_* flags, and IPv4 addresses."""
+
+    name: str
+    mac: bytes
+    flags: int
+    addrs: tuple[int, ...]
+
+
+def links(ctx: Ctx) -> list[Link]:
+    """Return the box's broadcast interfaces. Raises NetError, BadRtMessage."""
+    names: dict[int, tuple[str, bytes, int]] = {}
+    addrs: dict[int, list[int]] = {}
+    with ctx.socket(AF_INET, SOCK_DGRAM) as sock:
+        octets = sock.call("sysctl", [CTL_NET, AF_ROUTE, 0, 0, NET_RT_IFLIST, 0], None)
+    for msg in unpack_all(octets):
+        if isinstance(msg, IfMsg) and isinstance(msg.addrs.ifp, SockaddrDl):
+            link = msg.addrs.ifp
+            names[msg.index] = (link.name, link.lladdr, msg.flags)
+        elif isinstance(msg, IfaMsg) and isinstance(msg.addrs.ifa, SockaddrIn):
+            addrs.setdefault(msg.index, []).append(msg.addrs.ifa.addr)
+    return [
+        Link(name, mac, flags, tuple(addrs.get(index, ())))
+        for index, (name, mac, flags) in names.items()
+        if len(mac) == 6 and flags & IFF_BROADCAST and not flags & IFF_LOOPBACK
+    ]
 
 
 class LeaseFile:

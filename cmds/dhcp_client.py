@@ -7,6 +7,8 @@ import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cmds._bsd import command, err_of, flag, operands, option, program
+from cmds._daemon import detach, fork
+from cmds._dhcpnet import udp_payload
 from cmds._names import HostNotFound, Names
 from libnet.addr import (
     AF_INET,
@@ -46,9 +48,7 @@ from libnet.proto.dhcpclient import (
     Send,
 )
 from libnet.text.err import Err
-from libnet.wire import Malformed, Truncated
-from libnet.wire.cksum import in4_cksum, in_cksum
-from libnet.wire.ipv4 import IP_MF, IP_OFFMASK, IPPROTO_UDP, IPTOS_LOWDELAY, Ipv4, ip_build
+from libnet.wire.ipv4 import IPPROTO_UDP, IPTOS_LOWDELAY, ip_build
 from libnet.wire.rtsock import (
     NET_RT_IFLIST,
     RTF_GATEWAY,
@@ -64,7 +64,7 @@ from libnet.wire.rtsock import (
     RtMsg,
     unpack_all,
 )
-from libnet.wire.udp import Udp, udp_build
+from libnet.wire.udp import udp_build
 
 if TYPE_CHECKING:
     from libnet.libsocket.ctx import SignalWatch
@@ -214,16 +214,11 @@ def _background(ctx: Ctx, daemon: Daemon) -> int:
         # In the simulator there is one process: the rest of the program is a job of the box.
         ctx.services.start_job(ctx.prog, lambda _out, _err: daemon.serve() or 0)
         return 0
-    ctx.stdout.flush()
-    ctx.stderr.flush()
     bound = daemon.client.lease is not None
     daemon.pause()
-    if os.fork():
+    if not fork(ctx):
         return 0
-    os.setsid()
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1, 2):
-        os.dup2(null, fd)
+    detach()
     return (daemon.resume() if bound else daemon.serve()) or 0
 
 
@@ -392,20 +387,9 @@ class Daemon:
         if data[12:14] == _ETHERTYPE_ARP:
             self.client.arp_input(data[14:], now)
             return
-        if data[12:14] != _ETHERTYPE_IP:
-            return
-        try:
-            ip = Ipv4.parse(data[14:])
-            if ip.p != IPPROTO_UDP or ip.off & (IP_MF | IP_OFFMASK) or in_cksum(ip.header()):
-                return
-            udp = Udp.parse(ip.payload)
-        except (Truncated, Malformed):
-            return
-        if udp.dport != self.options.sport:
-            return
-        if udp.cksum and in4_cksum(ip.src, ip.dst, IPPROTO_UDP, bytes(ip.payload[: udp.length])):
-            return
-        self.client.input(bytes(udp.payload), now)
+        found = udp_payload(data, self.options.sport)
+        if found is not None:
+            self.client.input(found[1], now)
 
     def _datagrams(self, sock: Socket) -> None:
         """Empty the socket: what it gets is captured as well, and taken from there."""

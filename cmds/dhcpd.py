@@ -8,15 +8,15 @@ from functools import partial
 from typing import Any, Final, NoReturn
 
 from cmds._bsd import program
-from cmds._dhcpnet import LeaseFile, udp_frame, udp_payload
+from cmds._daemon import detach, fork
+from cmds._dhcpnet import LeaseFile, links, udp_frame, udp_payload
 from cmds._names import HostNotFound, Names
-from libnet.addr import AF_INET, AF_ROUTE, SockaddrDl, SockaddrIn
+from libnet.addr import AF_INET, SockaddrIn
 from libnet.conf.dhcpdconf import Config, parse
 from libnet.conf.dhcpdconf.tree import Expr
 from libnet.conf.leases import Database, header, read_leases
 from libnet.errors import NetError
-from libnet.ioctl.ifflags import IFF_BROADCAST, IFF_LOOPBACK, IFF_UP
-from libnet.ioctl.sysctl import CTL_NET
+from libnet.ioctl.ifflags import IFF_UP
 from libnet.libsocket.ctx import Ctx, SignalWatch
 from libnet.libsocket.pcap import Live, Packet, PcapError, open_live
 from libnet.libsocket.sock import (
@@ -37,7 +37,7 @@ from libnet.proto.dhcpd.server import Server
 from libnet.wire import Malformed, Truncated
 from libnet.wire.icmp import ICMP_ECHOREPLY, Icmp, icmp_echo
 from libnet.wire.ipv4 import Ipv4
-from libnet.wire.rtsock import NET_RT_IFLIST, BadRtMessage, IfaMsg, IfMsg, unpack_all
+from libnet.wire.rtsock import BadRtMessage
 
 VERSION: Final = "V3.0.7"
 BANNER: Final = (
@@ -329,28 +329,16 @@ def _test_leases(ctx: Ctx, config: Config, leases: LeaseFile, database: Database
 
 def _circuits(ctx: Ctx, log: Log, wanted: list[str]) -> list[Circuit]:
     """Return the interfaces asked for, or all broadcast ones that are up."""
-    names: dict[int, tuple[str, bytes, int]] = {}
-    addrs: dict[int, list[int]] = {}
     try:
-        with ctx.socket(AF_INET, SOCK_DGRAM) as sock:
-            octets = sock.call("sysctl", [CTL_NET, AF_ROUTE, 0, 0, NET_RT_IFLIST, 0], None)
-        for msg in unpack_all(octets):
-            if isinstance(msg, IfMsg) and isinstance(msg.addrs.ifp, SockaddrDl):
-                link = msg.addrs.ifp
-                names[msg.index] = (link.name, link.lladdr, msg.flags)
-            elif isinstance(msg, IfaMsg) and isinstance(msg.addrs.ifa, SockaddrIn):
-                addrs.setdefault(msg.index, []).append(msg.addrs.ifa.addr)
+        present = links(ctx)
     except NetError as exc:
         log.fatal(f"Can't create socket: {exc.strerror}")
     except BadRtMessage:
         log.fatal("Can't get interface list: Invalid argument")
     found = [
-        Circuit(name, mac, tuple(addrs.get(index, ())))
-        for index, (name, mac, flags) in names.items()
-        if len(mac) == 6
-        and flags & IFF_BROADCAST
-        and not flags & IFF_LOOPBACK
-        and (name in wanted or (not wanted and flags & IFF_UP))
+        Circuit(link.name, link.mac, link.addrs)
+        for link in present
+        if link.name in wanted or (not wanted and link.flags & IFF_UP)
     ]
     there = {circuit.name for circuit in found}
     return found + [Circuit(name, b"", ()) for name in wanted if name not in there]
@@ -464,25 +452,19 @@ class Daemon:
 
     def _background(self, server: Server, ports: list[Port], lines: list[str]) -> int:
         """Go on in a process of its own; return when it serves, or could not."""
-        ctx, log = self._ctx, self._log
-        ctx.stdout.flush()
-        ctx.stderr.flush()
         told, tell = os.pipe()
-        if os.fork():
+        if not fork(self._ctx):
             os.close(tell)
             status = os.read(told, 1)
             os.close(told)
             return 0 if status else 1
         os.close(told)
-        os.setsid()
         # Opened here, so that the stack knows the descriptors as those of this process.
         self._open(ports, lines)
-        log.attached = False
+        self._log.attached = False
         os.write(tell, b"+")
         os.close(tell)
-        null = os.open(os.devnull, os.O_RDWR)
-        for fd in (0, 1, 2):
-            os.dup2(null, fd)
+        detach()
         return self._serve(server)
 
     # -- descriptors

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 from functools import partial
 from typing import Any, Final
 
 from cmds._bsd import command, err_of, flag, operands, option, program
+from cmds._daemon import background
+from cmds._dhcpnet import links, udp_frame, udp_payload
 from cmds._names import HostNotFound, Names
-from libnet.addr import AF_INET, AF_ROUTE, SockaddrDl, SockaddrIn, ether_ntoa
+from libnet.addr import AF_INET, SockaddrIn, ether_ntoa
 from libnet.errors import NetError
-from libnet.ioctl.ifflags import IFF_BROADCAST, IFF_LOOPBACK, IFF_UP
-from libnet.ioctl.sysctl import CTL_NET
+from libnet.ioctl.ifflags import IFF_UP
 from libnet.libsocket.ctx import Ctx, SignalWatch
 from libnet.libsocket.pcap import Live, Packet, PcapError, open_live
 from libnet.libsocket.sock import SO_REUSEADDR, SOCK_DGRAM, SOL_SOCKET, Socket
@@ -27,22 +27,16 @@ from libnet.proto.dhcprelay import (
     ToServer,
 )
 from libnet.text.err import Err
-from libnet.wire import Malformed, Truncated
-from libnet.wire.cksum import in4_cksum, in_cksum
-from libnet.wire.ipv4 import IP_MF, IP_OFFMASK, IPPROTO_UDP, IPTOS_LOWDELAY, Ipv4, ip_build
-from libnet.wire.rtsock import NET_RT_IFLIST, BadRtMessage, IfaMsg, IfMsg, unpack_all
-from libnet.wire.udp import Udp, udp_build
+from libnet.wire.rtsock import BadRtMessage
 
 USAGE: Final = (
     "Usage: dhcrelay [-p <port>] [-d] [-D] [-i interface] [-q] [-a]\n"
     "                [-c count] [-A length] [-m append|replace|forward|discard]\n"
     "                [server1 [... serverN]]\n"
 )
-TTL: Final = 16  # of frames of our own making
 DRAIN: Final = 64  # datagrams read between two looks around
 SLOGC_TCPIP: Final = 14
 WARNING, INFO = 3, 5  # severities of the system log
-_ETHERTYPE_IP: Final = b"\x08\x00"
 
 
 @command(usage=USAGE)
@@ -92,7 +86,7 @@ def run(
         err.err(exc, "Can't bind to dhcp address")
     if foreground:
         return daemon.serve()
-    return _background(ctx, daemon)
+    return background(ctx, daemon.serve)
 
 
 main = program("dhcrelay", run)
@@ -111,48 +105,18 @@ def _number(err: Err, text: str, what: str, least: int, most: int) -> int:
     return int(text)
 
 
-def _background(ctx: Ctx, daemon: Daemon) -> int:
-    """Go on where nobody waits for us."""
-    if ctx.services is not None:
-        # In the simulator there is one process: the rest of the program is a job of the box.
-        ctx.services.start_job(ctx.prog, lambda _out, _err: daemon.serve())
-        return 0
-    ctx.stdout.flush()
-    ctx.stderr.flush()
-    if os.fork():
-        return 0
-    os.setsid()
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1, 2):
-        os.dup2(null, fd)
-    return daemon.serve()
-
-
 def _circuits(ctx: Ctx, err: Err, wanted: tuple[str, ...]) -> list[Circuit]:
     """Return the interfaces asked for, or all broadcast ones that have an address."""
-    names: dict[int, tuple[str, bytes, int]] = {}
-    addrs: dict[int, list[int]] = {}
     try:
-        with ctx.socket(AF_INET, SOCK_DGRAM) as sock:
-            octets = sock.call("sysctl", [CTL_NET, AF_ROUTE, 0, 0, NET_RT_IFLIST, 0], None)
-        for msg in unpack_all(octets):
-            if isinstance(msg, IfMsg) and isinstance(msg.addrs.ifp, SockaddrDl):
-                link = msg.addrs.ifp
-                names[msg.index] = (link.name, link.lladdr, msg.flags)
-            elif isinstance(msg, IfaMsg) and isinstance(msg.addrs.ifa, SockaddrIn):
-                addrs.setdefault(msg.index, []).append(msg.addrs.ifa.addr)
+        present = links(ctx)
     except NetError as exc:
         err.err(exc, "socket")
     except BadRtMessage:
         err.err("EINVAL", "sysctl")
     found = {
-        name: Circuit(name, mac, tuple(addrs.get(index, ())))
-        for index, (name, mac, flags) in names.items()
-        if len(mac) == 6
-        and (name in wanted or not wanted)
-        and flags & IFF_BROADCAST
-        and not flags & IFF_LOOPBACK
-        and (wanted or (flags & IFF_UP and addrs.get(index)))
+        link.name: Circuit(link.name, link.mac, link.addrs)
+        for link in present
+        if link.name in wanted or (not wanted and link.flags & IFF_UP and link.addrs)
     }
     for name in wanted:
         if name not in found:
@@ -244,22 +208,10 @@ class Daemon:
 
     def _frame(self, packet: Packet, name: str) -> None:
         """Take a captured frame."""
-        data = packet.data
-        if data[12:14] != _ETHERTYPE_IP:
-            return
-        try:
-            ip = Ipv4.parse(data[14:])
-            if ip.p != IPPROTO_UDP or ip.off & (IP_MF | IP_OFFMASK) or in_cksum(ip.header()):
-                return
-            udp = Udp.parse(ip.payload)
-        except (Truncated, Malformed):
-            return
-        whole = bytes(ip.payload[: udp.length])
-        if udp.dport != self._port or (udp.cksum and in4_cksum(ip.src, ip.dst, IPPROTO_UDP, whole)):
-            return
-        octets = bytes(udp.payload)
-        if octets[:1] == b"\x01":  # a reply comes to a socket as well, and is taken from there
-            self._relay.request_input(octets, name)
+        found = udp_payload(packet.data, self._port)
+        # A reply comes to a socket as well, and is taken from there.
+        if found is not None and found[1][:1] == b"\x01":
+            self._relay.request_input(found[1], name)
 
     def _datagrams(self, sock: Socket) -> None:
         for _ in range(DRAIN):
@@ -282,19 +234,9 @@ class Daemon:
                 if isinstance(item, ToServer):
                     self._socks[item.src].sendto(item.octets, SockaddrIn(item.dst, self._port))
                 else:
-                    datagram = udp_build(
-                        self._port, self._port + 1, item.octets, src=item.src, dst=item.dst
-                    )
-                    packet = ip_build(
-                        datagram,
-                        src=item.src,
-                        dst=item.dst,
-                        proto=IPPROTO_UDP,
-                        ttl=TTL,
-                        tos=IPTOS_LOWDELAY,
-                    )
-                    pcap = self._pcaps[item.ifname]
-                    pcap.inject(item.mac + bytes(6) + _ETHERTYPE_IP + packet)
+                    port = self._port
+                    frame = udp_frame(item.mac, item.src, port, item.dst, port + 1, item.octets)
+                    self._pcaps[item.ifname].inject(frame)
             except NetError as exc:
                 self.log(WARNING, f"sendto: {exc.strerror}")
             except (PcapError, ValueError) as exc:

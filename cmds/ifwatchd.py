@@ -6,6 +6,7 @@ import os
 from typing import Any, Final
 
 from cmds._bsd import command, err_of, flag, operands, option, program
+from cmds._daemon import background
 from libnet.addr import AF_INET, AF_ROUTE, SockaddrDl
 from libnet.errors import NetError, from_host
 from libnet.ioctl.sysctl import CTL_NET
@@ -64,28 +65,11 @@ def run(ctx: Ctx, operands: tuple[str, ...], **given: Any) -> int:
         err_of(ctx).err(exc, "open routing socket")
     if given["verbose"]:
         return daemon.serve()
-    return _background(ctx, daemon)
+    return background(ctx, daemon.serve)
 
 
 _command = run
 main = program("ifwatchd", run)
-
-
-def _background(ctx: Ctx, daemon: Daemon) -> int:
-    """Go on where nobody waits for us."""
-    if ctx.services is not None:
-        # In the simulator there is one process: the rest of the program is a job of the box.
-        ctx.services.start_job(ctx.prog, lambda _out, _err: daemon.serve())
-        return 0
-    ctx.stdout.flush()
-    ctx.stderr.flush()
-    if os.fork():
-        return 0
-    os.setsid()
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1, 2):
-        os.dup2(null, fd)
-    return daemon.serve()
 
 
 class Daemon:

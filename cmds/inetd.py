@@ -6,6 +6,7 @@ import os
 from typing import Any, Final
 
 from cmds._bsd import command, flag, operands, program
+from cmds._daemon import background
 from cmds._names import HostNotFound, Names
 from libnet.addr import AF_INET, SockaddrIn, inet_ntoa
 from libnet.conf.inetdconf import BUILTINS, DGRAM, STREAM, BadConfig, Service, parse
@@ -48,20 +49,7 @@ def run(ctx: Ctx, debug: bool, log_connections: bool, operands: tuple[str, ...])
     daemon = Inetd(ctx, os.path.abspath(config), name, debug=debug, loud=log_connections)
     if debug:
         return daemon.serve()
-    if ctx.services is not None:
-        # In the simulator there is one process: the rest of the program is a job of the box.
-        ctx.services.start_job(ctx.prog, lambda _out, _err: daemon.serve())
-        return 0
-    ctx.stdout.flush()
-    ctx.stderr.flush()
-    if os.fork():
-        return 0
-    os.setsid()
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1, 2):
-        os.dup2(null, fd)
-    os.chdir("/")
-    return daemon.serve()
+    return background(ctx, daemon.serve)
 
 
 main = program("inetd", run)

@@ -9,6 +9,7 @@ import socket
 from typing import Any, Final
 
 from cmds._bsd import command, err_of, flag, option, program
+from cmds._daemon import detach, fork
 from libnet.libsocket.ctx import Ctx
 from libnet.loop.slog import (
     DEFAULT_KB,
@@ -196,14 +197,9 @@ def attach(ctx: Ctx) -> Device:
 
 def background(ctx: Ctx) -> bool:
     """Become a daemon: the parent gets False and goes home, the child True."""
-    ctx.stdout.flush()
-    ctx.stderr.flush()
-    if os.fork():
+    if not fork(ctx):
         return False
-    os.setsid()
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1, 2):
-        os.dup2(null, fd)
+    detach()
     os.chdir("/")
     return True
 
