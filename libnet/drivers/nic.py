@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from libnet.conf import options as opts
+from libnet.drivers import drvcom
 from libnet.drivers.table import BSD, SHIM, Row
 from libnet.engine.kern import log as klog
 from libnet.engine.link.ethernet import BPF_OUT, ETHER_HDR_LEN, Ethernet
@@ -18,17 +19,7 @@ from libnet.engine.link.ifmedia import Ifmedia
 from libnet.engine.link.ifnet import Ifnet
 from libnet.errors import NetError
 from libnet.ioctl import ifflags as f
-from libnet.ioctl.sockio import (
-    DRVCOM_CONFIG,
-    NIC_FLAG_BROADCAST,
-    NIC_FLAG_LINK_DOWN,
-    NIC_FLAG_MULTICAST,
-    NIC_FLAG_PROMISCUOUS,
-    SIOCGDRVCOM,
-    DrvCom,
-    DrvComConfig,
-    DrvComStats,
-)
+from libnet.ioctl.sockio import DrvComConfig, DrvComStats
 from libnet.media.offload import fit
 from libnet.media.port import Port
 
@@ -39,6 +30,8 @@ _SUBTYPE: Final = {10: f.IFM_10_T, 100: f.IFM_100_TX, 1000: f.IFM_1000_T, 10000:
 _SPEED: Final = {subtype: speed for speed, subtype in _SUBTYPE.items()}
 ETHER_MIN_MTU: Final = 72
 FCS_LEN: Final = 4
+_MEM_BASE: Final = 0xFD5C0000
+_MEM_SIZE: Final = 0x20000
 
 ETHER_STATS: Final = (
     "txed_multicast", "rxed_multicast", "txed_broadcast", "rxed_broadcast", "tx_failed_allocs",
@@ -329,66 +322,30 @@ class Nic:
 
     def ioctl(self, row: Any, arg: Any) -> Any:
         """Answer SIOCGDRVCOM; BSD ports do not."""
-        if row is not SIOCGDRVCOM or self.row.flavour == BSD:
-            raise NetError("ENOTTY")
-        if arg.cmd == DRVCOM_CONFIG:
-            return DrvCom(arg.name, arg.cmd, self.config(), None)
-        return DrvCom(arg.name, arg.cmd, None, self.statistics())
+        return drvcom.answer(self, row, arg)
 
     def config(self) -> DrvComConfig:
         """Return nic_config_t."""
-        ifp = self.ifp
-        flags = NIC_FLAG_BROADCAST
-        if ifp.flags & f.IFF_MULTICAST:
-            flags |= NIC_FLAG_MULTICAST
-        if ifp.flags & f.IFF_PROMISC:
-            flags |= NIC_FLAG_PROMISCUOUS
-        up = ifp.link_state == f.LINK_STATE_UP
-        if not up:
-            flags |= NIC_FLAG_LINK_DOWN
         word = self._active_word()
-        base = 0xFD5C0000 + 0x20000 * self.pci
-        return DrvComConfig(
-            flags=flags,
-            mtu=ifp.mtu + ETHER_HDR_LEN,
-            mru=ifp.mtu + ETHER_HDR_LEN,
-            verbose=self.conf.verbose,
-            lan=self._unit(),
-            permanent_address=self.mac,
-            current_address=ifp.lladdr,
+        return drvcom.nic_config(
+            self,
             connector=1,
             phy_addr=self.pci,
-            media_rate=_SPEED.get(word & f.IFM_TMASK, 0) * 1000 if up else 0,
-            duplex=(1 if word & f.IFM_FDX else 0) if up else -1,
-            vendor_id=self.row.vid,
-            device_id=self.row.did,
-            device_index=self.pci,
-            mem_window_base=[base] if self.row.bus == "pci" else [],
-            mem_window_size=[0x20000] if self.row.bus == "pci" else [],
-            irq=[self.irq],
-            device_description=self.row.description,
-            uptype=ifp.name.rstrip("0123456789"),
-            priority=self.conf.priority or 0,
+            media_rate=_SPEED.get(word & f.IFM_TMASK, 0) * 1000,
+            duplex=1 if word & f.IFM_FDX else 0,
+            base=_MEM_BASE,
+            size=_MEM_SIZE,
         )
 
     def statistics(self) -> DrvComStats:
         """Return nic_stats_t; a wire without collisions has zeros there, and says they are valid."""
-        ifp = self.ifp
-        stats = DrvComStats(
-            txed_ok=ifp.opackets,
-            rxed_ok=ifp.ipackets,
-            octets_txed_ok=ifp.obytes,
-            octets_rxed_ok=ifp.ibytes,
-            txed_multicast=ifp.omcasts - ifp.obcasts,
-            rxed_multicast=ifp.imcasts - ifp.ibcasts,
-            txed_broadcast=ifp.obcasts,
-            rxed_broadcast=ifp.ibcasts,
+        return drvcom.nic_stats(
+            self.ifp,
+            ETHER_STATS,
             no_carrier=self.no_carrier,
             oversized_packets=self.oversized,
-            total_rx_frame_errors=ifp.ierrors,
+            total_rx_frame_errors=self.ifp.ierrors,
         )
-        stats.valid_stats = list(ETHER_STATS)
-        return stats
 
     # -- the port's side
 

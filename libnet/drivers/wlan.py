@@ -11,25 +11,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from libnet.conf import options as opts
+from libnet.drivers import drvcom
 from libnet.drivers.nic import NicConfig, parse_options
 from libnet.drivers.radio import DEPTH, VirtualRadio
-from libnet.drivers.table import BSD, IEEE80211_MTU_MAX, Row
+from libnet.drivers.table import IEEE80211_MTU_MAX, Row
 from libnet.engine.kern import log as klog
 from libnet.engine.link.ethernet import ETHER_HDR_LEN, Ethernet
 from libnet.engine.link.ifnet import Ifnet
-from libnet.errors import NetError
 from libnet.ioctl import ifflags as f
-from libnet.ioctl.sockio import (
-    DRVCOM_CONFIG,
-    NIC_FLAG_BROADCAST,
-    NIC_FLAG_LINK_DOWN,
-    NIC_FLAG_MULTICAST,
-    NIC_FLAG_PROMISCUOUS,
-    SIOCGDRVCOM,
-    DrvCom,
-    DrvComConfig,
-    DrvComStats,
-)
+from libnet.ioctl.sockio import DrvComConfig, DrvComStats
 from libnet.media.airport import AirPort
 
 if TYPE_CHECKING:
@@ -114,46 +104,18 @@ class WlanNic:
 
     def ioctl(self, row: Any, arg: Any) -> Any:
         """Answer SIOCGDRVCOM; BSD ports do not."""
-        if row is not SIOCGDRVCOM or self.row.flavour == BSD:
-            raise NetError("ENOTTY")
-        if arg.cmd == DRVCOM_CONFIG:
-            return DrvCom(arg.name, arg.cmd, self.config(), None)
-        return DrvCom(arg.name, arg.cmd, None, self.statistics())
+        return drvcom.answer(self, row, arg)
 
     def config(self) -> DrvComConfig:
         """Return nic_config_t; the rate is that of the network, 0 without one."""
-        ifp = self.ifp
-        flags = NIC_FLAG_BROADCAST
-        if ifp.flags & f.IFF_MULTICAST:
-            flags |= NIC_FLAG_MULTICAST
-        if ifp.flags & f.IFF_PROMISC:
-            flags |= NIC_FLAG_PROMISCUOUS
-        up = ifp.link_state == f.LINK_STATE_UP
-        if not up:
-            flags |= NIC_FLAG_LINK_DOWN
-        digits = ifp.name[len(ifp.name.rstrip("0123456789")) :]
-        on_bus = self.row.bus == "pci"
-        return DrvComConfig(
-            flags=flags,
-            mtu=ifp.mtu + ETHER_HDR_LEN,
-            mru=ifp.mtu + ETHER_HDR_LEN,
-            verbose=self.conf.verbose,
-            lan=int(digits or "0"),
-            permanent_address=self.mac,
-            current_address=ifp.lladdr,
+        return drvcom.nic_config(
+            self,
             connector=-1,
             phy_addr=-1,
-            media_rate=self._rate_kbit() if up else 0,
-            duplex=0 if up else -1,
-            vendor_id=self.row.vid,
-            device_id=self.row.did,
-            device_index=self.pci,
-            mem_window_base=[_MEM_BASE + _MEM_SIZE * self.pci] if on_bus else [],
-            mem_window_size=[_MEM_SIZE] if on_bus else [],
-            irq=[self.irq],
-            device_description=self.row.description,
-            uptype=ifp.name.rstrip("0123456789"),
-            priority=self.conf.priority or 0,
+            media_rate=self._rate_kbit(),
+            duplex=0,
+            base=_MEM_BASE,
+            size=_MEM_SIZE,
         )
 
     def _rate_kbit(self) -> int:
@@ -163,16 +125,10 @@ class WlanNic:
 
     def statistics(self) -> DrvComStats:
         """Return nic_stats_t: the interface's counters and the radio's."""
-        ifp, stat = self.ifp, self.radio.stat
-        stats = DrvComStats(
-            txed_ok=ifp.opackets,
-            rxed_ok=ifp.ipackets,
-            octets_txed_ok=ifp.obytes,
-            octets_rxed_ok=ifp.ibytes,
-            txed_multicast=ifp.omcasts - ifp.obcasts,
-            rxed_multicast=ifp.imcasts - ifp.ibcasts,
-            txed_broadcast=ifp.obcasts,
-            rxed_broadcast=ifp.ibcasts,
+        stat = self.radio.stat
+        return drvcom.nic_stats(
+            self.ifp,
+            _STATISTICS,
             single_collisions=stat["retries"],
             xcoll_aborted=stat["excessive retries"],
             no_carrier=stat["switched off"],
@@ -180,8 +136,6 @@ class WlanNic:
             rx_dropped=stat["filtered"],
             total_rx_frame_errors=stat["fcs errors"] + stat["short frames"] + stat["bad version"],
         )
-        stats.valid_stats = list(_STATISTICS)
-        return stats
 
     def detach(self) -> None:
         """Take the radio away: `ifconfig IF destroy`, or the end of the stack."""

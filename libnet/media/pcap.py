@@ -155,8 +155,9 @@ class PcapRecorder:
         snaplen: int = MAX_CAPLEN,
         count: int = 0,
         done: Callable[[], None] | None = None,
+        linktype: int = DLT_EN10MB,
     ) -> None:
-        self.writer = PcapWriter(file, snaplen=snaplen)
+        self.writer = PcapWriter(file, snaplen=snaplen, linktype=linktype)
         self._wall, self._limit, self._done = wall, count, done
 
     def receive(self, frames: Sequence[bytes]) -> None:
