@@ -1,7 +1,8 @@
 """Looking for networks: from channel to channel, asking or only listening (IEEE 802.11 11.1.3).
 
-In the foreground (state SCAN) every channel is looked at, and at the end a network is joined or, for an
-access point, a quiet channel taken. Nothing found: again, after a pause that doubles up to RETRY_MAX_S.
+In the foreground (state SCAN) every channel is looked at, and at the end a network is joined. An access
+point has a short look at the channels that leave each other alone and takes the quietest. Nothing found:
+again, after a pause that doubles up to RETRY_MAX_S.
 In the background (a member of a network that somebody has look round) the radio is away for AWAY_S at
 most before it comes home; a station tells its access point that it sleeps, so nothing is lost.
 
@@ -62,6 +63,8 @@ FAILS_MAX: Final = 2  # associations that failed before a network is passed over
 CLOSE_DB: Final = 5  # two signals that differ less count as equal
 _PASSIVE: Final = ((5250, 5350), (5470, 5725))  # MHz
 _BUSY: Final = (2412, 2437, 2462)  # channels 1, 6 and 11, where most networks are
+_APART: Final = (*_BUSY, 5180, 5200, 5220, 5240)  # channels that do not overlap
+HOST_DWELL_S: Final = 0.02  # of an access point that looks for a quiet one
 
 
 def is_passive(freq: int) -> bool:
@@ -108,7 +111,6 @@ class Scanner:
             return
         if ic.state in (S_AUTH, S_ASSOC):
             ic.proto.abandon()  # it is asked anew when the search is over
-        active = active and ic.opmode != M_HOSTAP
         self._stop_timer()
         self._active, self._full = active, full
         ic.stats["scan_active" if active else "scan_passive"] += 1
@@ -125,7 +127,7 @@ class Scanner:
         ic.tables.start()
         if self.background:
             self._leave_home()
-        elif active:
+        elif active and ic.opmode != M_HOSTAP:
             delay = ic.stack.dice.random() * JITTER_S
             self._timer = ic.stack.clock.after(delay, self._next)
         else:
@@ -152,9 +154,16 @@ class Scanner:
         ic = self.ic
         if ic.des_chan and not self.background:
             return [ic.des_chan]
+        if ic.opmode == M_HOSTAP:
+            return self._eligible()
         known = [ic.bss.chan] if ic.bss.chan in ic.chan_active else []
         busy = [freq for freq in _BUSY if freq in ic.chan_active]
         return list(dict.fromkeys(known + busy + sorted(ic.chan_active)))
+
+    def _eligible(self) -> list[int]:
+        """Return the channels that an access point chooses from."""
+        active = self.ic.chan_active
+        return [freq for freq in _APART if freq in active] or sorted(active)
 
     # -- channels
 
@@ -214,7 +223,10 @@ class Scanner:
         self._ask = self._active and is_passive(freq)
         if self._active and not self._ask:
             self._probe()
-            self._timer = clock.after(DWELL_MIN_S, self._linger)
+            if ic.opmode == M_HOSTAP:
+                self._timer = clock.after(HOST_DWELL_S, self._next)
+            else:
+                self._timer = clock.after(DWELL_MIN_S, self._linger)
         else:
             self._timer = clock.after(DWELL_MAX_S, self._next)
 
@@ -227,9 +239,10 @@ class Scanner:
 
     def _probe(self) -> None:
         ic = self.ic
-        if ic.des_ssid:
+        host = ic.opmode == M_HOSTAP  # whose name is its own, not one that it looks for
+        if ic.des_ssid and not host:
             ic.out.send_probereq(BROADCAST, BROADCAST, ic.des_ssid)
-        if self._full or not ic.des_ssid:
+        if self._full or host or not ic.des_ssid:
             ic.out.send_probereq(BROADCAST, BROADCAST, b"")
 
     def _end(self) -> None:
@@ -282,7 +295,7 @@ class Scanner:
             if node.heard < self.since:
                 continue
             loudest[node.chan] = max(loudest.get(node.chan, 0), node.rssi + 1)
-        return min(sorted(ic.chan_active), key=lambda freq: loudest.get(freq, 0))
+        return min(self._eligible(), key=lambda freq: loudest.get(freq, 0))
 
     def match_bss(self, node: Node) -> int:
         """Return why *node* will not do, bits as ieee80211_match_bss; 0 when it will."""
