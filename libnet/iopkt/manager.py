@@ -21,6 +21,7 @@ from libnet.engine.kern import log as klog
 from libnet.engine.kern.socket import Cred
 from libnet.engine.stack import Stack
 from libnet.errors import NetError, from_host, strerror
+from libnet.ioctl.ifflags import IFF_BROADCAST
 from libnet.ioctl.sysctl import FileInfo
 from libnet.iopkt.syscall import Device, Proc, Tokens
 from libnet.media.offload import fit
@@ -346,6 +347,7 @@ class Manager:
         from libnet.engine.inet.autoip import COUNT, FIRST, Autoip, AutoipConf
 
         conf = AutoipConf()
+        named = False
         try:
             for name, value in opts.parse(options):
                 if name in ("debug", "abandon", "force", "old"):
@@ -355,7 +357,7 @@ class Manager:
                 elif name == "if":
                     if not value:
                         raise opts.BadOption("option if needs a value")
-                    conf.ifname = value
+                    named, conf.ifname = True, value
                 elif name == "ip":
                     try:
                         conf.first = inet_aton(value or "")
@@ -374,6 +376,10 @@ class Manager:
         except opts.BadOption as exc:
             self.log(klog.ERROR, f"{AUTOIP}: {exc}")
             raise NetError("EINVAL") from None
+        if not named and self.stack.ifunit(conf.ifname) is None:
+            # The guide mounts it with no options on a box that has a radio only.
+            broadcast = [i.name for i in self.stack.ifnets.values() if i.flags & IFF_BROADCAST]
+            conf.ifname = next(iter(broadcast), conf.ifname)
         if self.autoip is not None and self.autoip.ifp is not None:
             self.log(klog.ERROR, f"{AUTOIP}.so: loaded already, for {self.autoip.conf.ifname}")
             raise NetError("EALREADY")

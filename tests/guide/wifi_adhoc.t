@@ -35,7 +35,7 @@ abc0: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> mtu 1500
 == 4.21 addresses where nobody gives any
 [AdA]# ifconfig abc0 10.1.0.1 delete
 [AdB]# ifconfig abc0 10.1.0.2 delete
-[AdA]# mount -Tio-pkt -o if=abc0,ip=169.254.20.20,delay=100 lsm-autoip.so
+[AdA]# mount -Tio-pkt -o ip=169.254.20.20,delay=100 lsm-autoip.so
 [AdA]# until ifconfig abc0 | grep -q inet; do sleep 0.1; done; ifconfig abc0 | grep inet
 	inet 169.254.20.20 netmask 0xffff0000 broadcast 169.254.255.255
 

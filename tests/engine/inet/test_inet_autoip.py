@@ -275,7 +275,7 @@ def test_module_is_mounted_once_and_its_options_are_checked():
             got = box.sh(f"mount -Tio-pkt -o if=wm0,{options} lsm-autoip.so")
             assert got.status == 1
             assert "Invalid argument" in got.err
-        assert "No such device" in box.sh("mount -Tio-pkt lsm-autoip.so").err  # en0
+        assert "No such device" in box.sh("mount -Tio-pkt -o if=en0 lsm-autoip.so").err
         assert box.sh("mount -Tio-pkt -o if=wm0,debug lsm-autoip.so").status == 0
         assert box.sh("mount -Tio-pkt -o if=wm0 lsm-autoip.so").status == 1
         world.run(20)
@@ -310,3 +310,15 @@ def test_nothing_link_local_crosses_a_router(host, src, dst):
     router.nics["wm0"].rx_ip(packet)
     assert router.nics["wm1"].take() == []
     assert router.stack.stats["ip"]["cantforward"] == 1
+
+
+def test_without_options_it_serves_the_first_interface_where_there_is_no_en0():
+    with World(seed=4) as world:
+        box = world.box("A", nic="i82544:lan0")
+        box.sh("io-pkt-v4-hc")
+        assert "No such device" in box.sh("mount -Tio-pkt lsm-autoip.so").err
+        box.sh("mount -Tio-pkt devnp-i82544.so")
+        box.sh("ifconfig wm0 up")
+        assert box.sh("mount -Tio-pkt lsm-autoip.so").status == 0
+        world.run(20)
+        assert "inet 169.254." in box.sh("ifconfig wm0").out
