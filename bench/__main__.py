@@ -18,6 +18,7 @@ def main() -> int:
         os.environ["MALLOC_TRIM_THRESHOLD_"] = str(256 << 20)
         os.execv(sys.executable, [sys.executable, "-m", "bench", *sys.argv[1:]])
     names = sys.argv[1:] or NAMES
+    sys.argv[1:] = []  # which are for none of them
     for name in names:
         module = importlib.import_module(f"bench.{name}")
         print(f"== {name}: {(module.__doc__ or '').splitlines()[0]}")
