@@ -55,3 +55,21 @@ def test_the_sample_script_brings_a_box_up_again_after_a_power_cut(tmp_path):
             assert (out, status) == ("", 0)
             assert "inet 10.0.0.1 netmask 0xffffff00" in player("BoxA", "ifconfig wm0")[0]
             player.host(["box", "kill", "BoxA"])
+
+
+@pytest.mark.processes
+def test_the_sample_access_point_takes_a_laptop_to_a_server(tmp_path):
+    sample = os.path.join(os.path.dirname(__file__), "..", "..", "etc", "labs", "access-point.toml")
+    with Player(os.environ, str(tmp_path / "w")) as player:
+        out, status = player.host(["lab", "up", os.path.abspath(sample)])
+        assert status == 0, out
+        try:
+            out, _status = player("Laptop", "ping -c 3 -i 0.2 192.0.2.2")
+            assert "3 packets transmitted, 3 packets received, 0.0% packet loss" in out
+            assert "192.0.2.1" in player("Gate", "pfctl -s state")[0]
+            assert player.host(["lab", "place", "Laptop:abc0"]) == (
+                "Laptop:abc0 in air0: 8 3\n",
+                0,
+            )
+        finally:
+            assert player.host(["lab", "down", "--remove"])[1] == 0
