@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,6 +13,8 @@ from typing import Final
 from libnet.lab.view import programs_dir
 
 TIMEOUT_S: Final = 60.0
+# What ends each kind of carrier that `lab` started.
+_ENDS: Final = {"tap": "untap", "dgram": "undgram", "radio": "unradio"}
 
 
 class Player:
@@ -77,12 +80,26 @@ class Player:
         )
 
     def close(self) -> None:
-        """Cut the power of every box; remove a world of its own."""
+        """Cut the power of every box, end what carries frames; remove a world of its own."""
         for name in sorted(self.boxes):
             self.host([os.path.join(self.programs, "box"), "kill", name])
-        self.host([os.path.join(self.programs, "lab"), "down"])
+        lab = os.path.join(self.programs, "lab")
+        self.host([lab, "down"])
+        for verb, segment in sorted(self._carried()):
+            self.host([lab, verb, segment])
         if self.own:
             shutil.rmtree(self.world, ignore_errors=True)
+
+    def _carried(self) -> set[tuple[str, str]]:
+        """Return (verb of lab that ends it, segment) for what a transcript has left plugged in."""
+        directory = os.path.join(self.world, "run", "lab")
+        found = set()
+        for name in os.listdir(directory) if os.path.isdir(directory) else ():
+            verb = _ENDS.get(name.partition(".")[0])
+            if verb is not None and not name.endswith("~"):
+                with open(os.path.join(directory, name), encoding="utf-8") as file:
+                    found.add((verb, os.path.basename(json.load(file)["segment"])))
+        return found
 
     def __enter__(self) -> Player:
         return self
