@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from libnet.text.dump import ospf
@@ -729,6 +729,23 @@ def _protocols(ndo: Ndo, b: bytes, at: int, left: int) -> None:
     ndo.p(", ".join([f"{NLPIDS.get(c, 'unknown')} (0x{c:02x})" for c in b[at : at + left]]))
 
 
+def _spb_subtlvs(
+    ndo: Ndo, b: bytes, at: int, left: int, names: dict[int, str], pad: str
+) -> Iterator[tuple[int, int, int]]:
+    """Print the head of each sub-TLV (RFC 6329) and yield its kind, where it begins, and its length."""
+    while left > 2:
+        kind, size = b[at], b[at + 1]
+        ndo.p(f"\n\t{pad}{names.get(kind, 'unknown')} subTLV #{kind}, length: {size}")
+        at += 2
+        left -= 2
+        if left < size:
+            ndo.p(" (> containing TLV length)")
+            return
+        yield kind, at, size
+        at += size
+        left -= size
+
+
 def _port_capability(ndo: Ndo, b: bytes, at: int, left: int) -> None:
     """Print what an edge bridge can do (RFC 6329)."""
     p = ndo.p
@@ -736,16 +753,8 @@ def _port_capability(ndo: Ndo, b: bytes, at: int, left: int) -> None:
         return
     value = u2(b, at)
     p(f"\n\t       RES: {value >> 12}, MTID(s): {value & 0xFFF}")
-    at += 2
-    left -= 2
-    while left > 2:
-        kind, size = b[at], b[at + 1]
-        p(f"\n\t       {_PORT_SUBTLVS.get(kind, 'unknown')} subTLV #{kind}, length: {size}")
-        at += 2
-        left -= 2
-        if left < size:
-            p(" (> containing TLV length)")
-            return
+    subtlvs = _spb_subtlvs(ndo, b, at + 2, left - 2, _PORT_SUBTLVS, " " * 7)
+    for kind, at, size in subtlvs:
         if kind == 4:
             if size < 102:
                 p(" (too short)")
@@ -781,8 +790,6 @@ def _port_capability(ndo: Ndo, b: bytes, at: int, left: int) -> None:
                     f"\n\t           ECT: {u4(b, where):08x} BVID: {vid >> 4}, "
                     f"U:{vid >> 3 & 1:01x} M:{vid >> 2 & 1:01x} "
                 )
-        at += size
-        left -= size
 
 
 def _topology_capability(ndo: Ndo, b: bytes, at: int, left: int) -> None:
@@ -792,16 +799,8 @@ def _topology_capability(ndo: Ndo, b: bytes, at: int, left: int) -> None:
         return
     value = u2(b, at)
     p(f"\n\t      O: {value >> 15}, RES: {value >> 12 & 7}, MTID(s): {value & 0xFFF}")
-    at += 2
-    left -= 2
-    while left > 2:
-        kind, size = b[at], b[at + 1]
-        p(f"\n\t      {_TOPOLOGY_SUBTLVS.get(kind, 'unknown')} subTLV #{kind}, length: {size}")
-        at += 2
-        left -= 2
-        if left < size:
-            p(" (> containing TLV length)")
-            return
+    subtlvs = _spb_subtlvs(ndo, b, at + 2, left - 2, _TOPOLOGY_SUBTLVS, " " * 6)
+    for kind, at, size in subtlvs:
         if kind == 1:
             if size < 19:
                 p(" (too short)")
@@ -821,8 +820,6 @@ def _topology_capability(ndo: Ndo, b: bytes, at: int, left: int) -> None:
                         f"\n\t        T: {value >> 31}, R: {value >> 30 & 1}, "
                         f"RES: {value >> 24 & 0x3F}, ISID: {value & 0xFFFFFF}"
                     )
-        at += size
-        left -= size
 
 
 def _spb_instance(ndo: Ndo, b: bytes, at: int, size: int) -> None:

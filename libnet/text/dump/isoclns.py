@@ -400,47 +400,37 @@ def _redirect(ndo: Ndo, b: bytes, at: int, li: int) -> tuple[int, int] | None:
     return at, li
 
 
-def _hello(ndo: Ndo, b: bytes, at: int, li: int) -> tuple[int, int] | None:
-    p = ndo.p
+def _net(ndo: Ndo, b: bytes, at: int, li: int, bad: str) -> tuple[int, int] | None:
+    """Print a network entity title with its length; return what is behind it, None where it ends."""
     if li < 1:
-        p(", bad esh/li")
-        return None
-    count = b[at]
-    at += 1
-    li -= 1
-    p(f"\n\t  Number of Source Addresses: {count}")
-    while count > 0:
-        if li < 1:
-            p(", bad esh/li")
-            return None
-        size = b[at]
-        at += 1
-        li -= 1
-        need(b, at, size)
-        if li < size:
-            p(", bad esh/li")
-            return None
-        p(f"\n\t  NET (length: {size}): {isonsap(b[at : at + size])}")
-        at += size
-        li -= size
-        count -= 1
-    return at, li
-
-
-def _is_hello(ndo: Ndo, b: bytes, at: int, li: int) -> tuple[int, int] | None:
-    p = ndo.p
-    if li < 1:
-        p(", bad ish/li")
+        ndo.p(bad)
         return None
     size = b[at]
     at += 1
     li -= 1
     need(b, at, size)
     if li < size:
-        p(", bad ish/li")
+        ndo.p(bad)
         return None
-    p(f"\n\t  NET (length: {size}): {isonsap(b[at : at + size])}")
+    ndo.p(f"\n\t  NET (length: {size}): {isonsap(b[at : at + size])}")
     return at + size, li - size
+
+
+def _hello(ndo: Ndo, b: bytes, at: int, li: int) -> tuple[int, int] | None:
+    if li < 1:
+        ndo.p(", bad esh/li")
+        return None
+    count = b[at]
+    rest: tuple[int, int] | None = (at + 1, li - 1)
+    ndo.p(f"\n\t  Number of Source Addresses: {count}")
+    while count > 0 and rest is not None:
+        rest = _net(ndo, b, *rest, ", bad esh/li")
+        count -= 1
+    return rest
+
+
+def _is_hello(ndo: Ndo, b: bytes, at: int, li: int) -> tuple[int, int] | None:
+    return _net(ndo, b, at, li, ", bad ish/li")
 
 
 def _esis_options(ndo: Ndo, b: bytes, at: int, li: int) -> None:
